@@ -1,0 +1,135 @@
+"""What the sandbox has accepted: one SQLite file, and an append-only log that the tests take as the truth.
+
+Each room (faults, accounts, x, graph, mail) names its tables in a `SCHEMA` string; `open` creates them all.
+"""
+
+import hashlib
+import importlib
+import importlib.util
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+ROOMS = ("accounts", "faults", "x", "graph", "mail")
+
+LOG = """
+CREATE TABLE IF NOT EXISTS log (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    room TEXT NOT NULL,
+    at TEXT NOT NULL,
+    who TEXT NOT NULL,
+    what TEXT NOT NULL,
+    body_sha256 TEXT NOT NULL,
+    facts TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS log_room ON log (room, id);
+CREATE TRIGGER IF NOT EXISTS log_is_never_changed BEFORE UPDATE ON log
+    BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS log_is_never_shortened BEFORE DELETE ON log
+    BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END;
+"""
+
+
+@dataclass
+class Store:
+    """One open file. Safe from several threads: an SMTP server may run in its own."""
+
+    db: sqlite3.Connection
+    schema: str
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of it or nothing; inside another transaction it is part of that one."""
+        with self.lock:
+            if self.db.in_transaction:
+                yield
+                return
+            self.db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self.db.execute("ROLLBACK")
+                raise
+            self.db.execute("COMMIT")
+
+    def run(self, sql: str, *values: Any) -> int:
+        """The id of the row that an INSERT made; otherwise how many rows were touched."""
+        with self.lock:
+            cursor = self.db.execute(sql, values)
+            return (cursor.lastrowid or 0) if sql.lstrip().upper().startswith("INSERT") else cursor.rowcount
+
+    def rows(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        with self.lock:
+            return [dict(row) for row in self.db.execute(sql, values)]
+
+    def row(self, sql: str, *values: Any) -> dict[str, Any] | None:
+        found = self.rows(sql, *values)
+        return found[0] if found else None
+
+    def record(self, room: str, *, who: str, what: str, body: bytes | str = b"", **facts: Any) -> int:
+        """Add a line to the log and return its number. Facts are JSON values and never secrets."""
+        content = body.encode() if isinstance(body, str) else body
+        return self.run(
+            "INSERT INTO log (room, at, who, what, body_sha256, facts) VALUES (?, ?, ?, ?, ?, ?)",
+            room,
+            now(),
+            who,
+            what,
+            hashlib.sha256(content).hexdigest(),
+            json.dumps(facts, ensure_ascii=False),
+        )
+
+    def log(self, room: str) -> list[dict[str, Any]]:
+        """The lines of one room, oldest first: seq, at, who, what, body_sha256 and the facts beside them."""
+        return [
+            {key: row[key] for key in ("at", "who", "what", "body_sha256")}
+            | {"seq": row["id"]}
+            | json.loads(row["facts"])
+            for row in self.rows("SELECT * FROM log WHERE room = ? ORDER BY id", room)
+        ]
+
+    def forget(self) -> None:
+        """Forget everything, the log too: the tables are dropped and made anew."""
+        with self.lock:
+            for table in self.rows(
+                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+            ):
+                self.db.execute(f'DROP TABLE "{table["name"]}"')
+            self.db.executescript(self.schema)
+
+    def close(self) -> None:
+        with self.lock:
+            self.db.close()
+
+
+def open(folder: Path | str) -> Store:
+    """The store in this folder, created with all tables where it is missing."""
+    path = Path(folder) / "sandbox.sqlite3"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    db.row_factory = sqlite3.Row
+    # NORMAL survives kill -9 of this process, which the tests do; only a power cut may lose the last lines.
+    db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=5000;")
+    schema = LOG + "".join(module.SCHEMA for module in map(room, ROOMS) if module)
+    db.executescript(schema)
+    return Store(db, schema)
+
+
+def now() -> str:
+    """This moment in UTC, ISO 8601 with milliseconds, as X prints times: 2027-03-31T09:00:00.000Z."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def room(name: str) -> ModuleType | None:
+    """The module of a room; None where this installation has none."""
+    if importlib.util.find_spec(f"publisher.sandbox.{name}") is None:
+        return None
+    return importlib.import_module(f"publisher.sandbox.{name}")
