@@ -1,0 +1,37 @@
+"""The nouns. One module each; the verbs that move them are in publisher/items.py, digests.py, members.py, posts.py."""
+
+from .channels import Channel, Post, Slot
+from .clockwork import Lease, Run
+from .deliveries import Delivery, Notice
+from .digests import Approval, Digest, Entry, Proof
+from .events import Event
+from .items import Item, Picture
+from .members import Consent, Member, Subscription, Suppression
+from .people import Person
+from .publications import Publication, StandingSection
+from .sources import Source
+
+__all__ = [
+    "Approval",
+    "Channel",
+    "Consent",
+    "Delivery",
+    "Digest",
+    "Entry",
+    "Event",
+    "Item",
+    "Lease",
+    "Member",
+    "Notice",
+    "Person",
+    "Picture",
+    "Post",
+    "Proof",
+    "Publication",
+    "Run",
+    "Slot",
+    "Source",
+    "StandingSection",
+    "Subscription",
+    "Suppression",
+]

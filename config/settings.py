@@ -1,0 +1,179 @@
+"""Everything that can be set, read once from the environment. Nothing set means: embedded, on this machine."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import dj_database_url
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def flag(name: str, default: bool = False) -> bool:
+    return os.environ.get(name, str(default)).strip().lower() in {"1", "true", "yes", "on"}
+
+
+def number(name: str, default: int) -> int:
+    return int(os.environ.get(name) or default)
+
+
+DATA = Path(os.environ.get("PUBLISHER_DATA") or ROOT / "var").resolve()
+DATA.mkdir(parents=True, exist_ok=True)
+
+
+def kept_secrets(variable: str, name: str) -> list[str]:
+    """The keys of one purpose, newest first: from the environment, else made once and kept in the data folder.
+
+    Each purpose has keys of its own, so that rotating one (say, of stored tokens) does not break the
+    unsubscribe links in letters that were sent years ago.
+    """
+    if given := os.environ.get(variable):
+        return [key.strip() for key in given.split(",") if key.strip()]
+    kept = DATA / "keys" / name
+    kept.parent.mkdir(mode=0o700, exist_ok=True)
+    try:
+        # O_EXCL: of two processes that start at once, one makes the key and both use it.
+        with os.fdopen(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+    except FileExistsError:
+        pass
+    return kept.read_text().split()
+
+
+SECRET_KEY, *SECRET_KEY_FALLBACKS = kept_secrets("SECRET_KEY", "django")
+KEYS = {
+    name: kept_secrets(f"PUBLISHER_KEYS_{name.upper()}", name) for name in ("links", "suppression", "tokens")
+}
+
+DEBUG = flag("PUBLISHER_DEBUG")
+BASE_URL = (os.environ.get("PUBLISHER_BASE_URL") or "http://127.0.0.1:8000").rstrip("/")
+ALLOWED_HOSTS = [urlsplit(BASE_URL).hostname or "127.0.0.1", "127.0.0.1", "localhost", "[::1]"]
+ALLOWED_HOSTS += [host for host in os.environ.get("PUBLISHER_HOSTS", "").split(",") if host]
+SECURE = BASE_URL.startswith("https://")
+CSRF_TRUSTED_ORIGINS = [BASE_URL]
+
+# What the delivery and the networks talk to. Empty means: nothing is connected yet.
+SMTP_URL = os.environ.get("PUBLISHER_SMTP_URL", "")
+X_API_URL = os.environ.get("PUBLISHER_X_API_URL", "").rstrip("/") or "https://api.x.com"
+GRAPH_API_URL = os.environ.get("PUBLISHER_GRAPH_API_URL", "").rstrip("/") or "https://graph.facebook.com"
+NETWORK_URLS = {"x": X_API_URL, "facebook": GRAPH_API_URL}
+SANDBOX_URL = os.environ.get("PUBLISHER_SANDBOX_URL", "").rstrip("/")
+# The demo's promise: with this set nothing but this machine is ever talked to.
+LOOPBACK_ONLY = flag("PUBLISHER_LOOPBACK_ONLY")
+ALLOW_LOOPBACK_SOURCES = flag("PUBLISHER_ALLOW_LOOPBACK_SOURCES", LOOPBACK_ONLY)
+
+# Seconds, but for what says otherwise.
+CLAIM_SIZE = number("PUBLISHER_CLAIM_SIZE", 100)
+CLAIM_LEASE = number("PUBLISHER_CLAIM_LEASE", 60)
+DELIVERY_CONNECTIONS = number("PUBLISHER_DELIVERY_CONNECTIONS", 2)
+LATE_AFTER = number("PUBLISHER_LATE_AFTER", 6 * 3600)
+CLOCK_TICK = number("PUBLISHER_CLOCK_TICK", 2)
+
+DATABASES = {
+    "default": dj_database_url.parse(
+        os.environ.get("DATABASE_URL") or f"sqlite:///{DATA / 'publisher.sqlite3'}", conn_max_age=60
+    )
+}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"] = {
+        # IMMEDIATE: a transaction that reads, then writes, must not find the lock taken halfway.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        # FULL: the ledger of what was sent must survive a power cut, not only a crash.
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+
+REDIS_URL = os.environ.get("REDIS_URL", "")
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_htmx",
+    "publisher",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+AUTH_USER_MODEL = "publisher.Person"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.jinja2.Jinja2",
+        "DIRS": [ROOT / "templates" / "web"],
+        "OPTIONS": {
+            "environment": "config.jinja.environment",
+            "context_processors": [
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "sign-in"
+LOGIN_REDIRECT_URL = "items"
+LOGOUT_REDIRECT_URL = "sign-in"
+
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = True
+SECURE_SSL_REDIRECT = SECURE and flag("PUBLISHER_SSL_REDIRECT", True)
+SECURE_HSTS_SECONDS = 365 * 24 * 3600 if SECURE else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = SECURE
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "SAMEORIGIN"  # the preview of a letter is a frame of our own
+if flag("PUBLISHER_BEHIND_PROXY"):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "object-src": ["'none'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'self'"],
+        "form-action": ["'self'"],
+    }
+}
+
+STATIC_URL = "static/"
+STATIC_ROOT = Path(os.environ.get("PUBLISHER_STATIC_ROOT") or ROOT / "staticfiles")
+WHITENOISE_USE_FINDERS = not STATIC_ROOT.exists()
+MEDIA_ROOT = DATA / "pictures"
+
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+LANGUAGE_CODE = "en-gb"
+USE_I18N = False
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+LOG_FORMAT = os.environ.get("PUBLISHER_LOG_FORMAT", "json")
+LOGGING_CONFIG = None  # config/logs.py sets logging up, the same for web, clock, workers and commands

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from .. import sealing
+from .digests import Digest
+from .items import Item, Picture
+from .lives import Lives, known_states, moves
+from .publications import Publication
+
+
+class Channel(models.Model):
+    """A connected account on a network. Its credentials are sealed; nothing prints them."""
+
+    publication = models.ForeignKey(Publication, models.CASCADE, related_name="channels")
+    network = models.CharField(max_length=20, help_text="A key of publisher.networks.NETWORKS.")
+    account = models.CharField(max_length=120, help_text="The handle or page as followers know it.")
+    sealed_credentials = models.TextField(blank=True)
+    paused = models.BooleanField(default=False)
+    attention = models.TextField(blank=True, help_text="A sentence when a person is needed.")
+
+    class Meta:
+        ordering = ["network", "account"]
+        constraints = [
+            models.UniqueConstraint(fields=["publication", "network", "account"], name="channel_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.network} {self.account}"
+
+    @property
+    def credentials(self) -> dict[str, Any]:
+        return sealing.unseal(self.sealed_credentials) if self.sealed_credentials else {}
+
+    @credentials.setter
+    def credentials(self, values: dict[str, Any]) -> None:
+        self.sealed_credentials = sealing.seal(values)
+
+
+class Slot(models.Model):
+    """A weekly time at which a channel may post, on the wall clock of the publication's zone."""
+
+    class Weekday(models.IntegerChoices):
+        MONDAY, TUESDAY, WEDNESDAY, THURSDAY, FRIDAY, SATURDAY, SUNDAY = range(7)
+
+    channel = models.ForeignKey(Channel, models.CASCADE, related_name="slots")
+    weekday = models.PositiveSmallIntegerField(choices=Weekday)
+    time = models.TimeField()
+
+    class Meta:
+        ordering = ["weekday", "time"]
+        constraints = [
+            models.UniqueConstraint(fields=["channel", "weekday", "time"], name="slot_once"),
+            models.CheckConstraint(condition=Q(weekday__lte=6), name="slot_weekday"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_weekday_display()} {self.time:%H:%M}"
+
+
+POST_MOVES = moves(
+    {
+        "draft": "approved cancelled",
+        # Back to draft: the approval it belonged to is void.
+        "approved": "publishing held cancelled draft",
+        # Back to approved: the network said "later", or the request never left. Nothing was posted.
+        "publishing": "published refused held unknown approved",
+        # There is no way from held to published: what was held is released first, by a person.
+        "held": "approved cancelled",
+        "unknown": "published approved",
+        "published": "",
+        "refused": "",
+        "cancelled": "",
+    }
+)
+
+
+class Post(Lives):
+    """One text for one channel.
+
+    The intent is committed before the request leaves. What had left without an answer is *unknown*: it is
+    looked for on the network's own timeline, and never sent again by itself.
+    """
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "draft"
+        APPROVED = "approved", "approved"
+        PUBLISHING = "publishing", "being posted"
+        PUBLISHED = "published", "published"
+        REFUSED = "refused", "refused"
+        HELD = "held", "held"
+        UNKNOWN = "unknown", "unknown"
+        CANCELLED = "cancelled", "cancelled"
+
+    MOVES = POST_MOVES
+
+    class Purpose(models.TextChoices):
+        ITEM = "item", "an item"
+        DIGEST = "digest", "a digest"
+
+    channel = models.ForeignKey(Channel, models.PROTECT, related_name="posts")
+    purpose = models.CharField(max_length=10, choices=Purpose)
+    digest = models.ForeignKey(Digest, models.PROTECT, null=True, blank=True, related_name="posts")
+    item = models.ForeignKey(Item, models.PROTECT, null=True, blank=True, related_name="posts")
+    text = models.TextField()
+    link = models.URLField(max_length=2000, blank=True)
+    picture = models.ForeignKey(Picture, models.PROTECT, null=True, blank=True)
+    image_alt = models.CharField(max_length=1000, blank=True)
+    position = models.PositiveIntegerField(default=0)
+    due_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    attempts = models.PositiveIntegerField(default=0)
+    holder = models.CharField(max_length=120, blank=True)
+    intent_at = models.DateTimeField(null=True, blank=True)
+    look_at = models.DateTimeField(null=True, blank=True)
+    looks = models.PositiveIntegerField(default=0)
+    published_at = models.DateTimeField(null=True, blank=True)
+    remote_id = models.CharField(max_length=200, blank=True)
+    remote_url = models.URLField(max_length=2000, blank=True)
+    outcome = models.TextField(blank=True, help_text="What happened, in a sentence, with what is known.")
+
+    class Meta:
+        ordering = ["position", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["item", "channel", "purpose"],
+                condition=Q(item__isnull=False) & ~Q(state="cancelled"),
+                name="item_post_once",
+            ),
+            models.UniqueConstraint(
+                fields=["digest", "channel", "purpose"],
+                condition=Q(item__isnull=True) & ~Q(state="cancelled"),
+                name="digest_post_once",
+            ),
+            models.UniqueConstraint(
+                fields=["channel", "remote_id"], condition=~Q(remote_id=""), name="remote_post_once"
+            ),
+            known_states(POST_MOVES, "post_state_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"post {self.pk} on {self.channel}"
+
+    @property
+    def due(self) -> bool:
+        return self.due_at is not None and self.due_at <= timezone.now()

@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import Q
+
+from .items import Item, Picture
+from .lives import Lives, known_states, moves
+from .people import Person
+from .publications import Publication
+
+DIGEST_MOVES = moves(
+    {
+        "draft": "in_review cancelled",
+        # Back to draft: changes were asked, or somebody edited what lay on the approver's table.
+        "in_review": "approved draft cancelled",
+        # Back to draft: edited or withdrawn from, so the approval is void.
+        "approved": "preparing draft cancelled",
+        "preparing": "sending paused cancelled",
+        "sending": "sent paused cancelled",
+        # Resuming goes back to where the pause was: the audience may not be frozen to its end yet.
+        "paused": "preparing sending cancelled",
+        "sent": "",
+        "cancelled": "",
+    }
+)
+
+
+class Digest(Lives):
+    """One numbered issue of a publication."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", "draft"
+        IN_REVIEW = "in_review", "in review"
+        APPROVED = "approved", "approved"
+        PREPARING = "preparing", "preparing"
+        SENDING = "sending", "sending"
+        PAUSED = "paused", "paused"
+        SENT = "sent", "sent"
+        CANCELLED = "cancelled", "cancelled"
+
+    MOVES = DIGEST_MOVES
+
+    publication = models.ForeignKey(Publication, models.PROTECT, related_name="digests")
+    number = models.PositiveIntegerField(null=True, blank=True)
+    date = models.DateField()
+    introduction = models.TextField(blank=True)
+    created_by = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="+")
+    #: The one proof that was approved. What goes out is its bytes.
+    proof = models.ForeignKey("Proof", models.PROTECT, null=True, blank=True, related_name="+")
+    start_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    #: A sentence when the digest waits for a person: due too late, the audience grew, the login was refused.
+    attention = models.TextField(blank=True)
+    #: The last member looked at while the audience is being frozen, and how many rows that made.
+    freeze_cursor = models.BigIntegerField(default=0)
+    frozen_count = models.PositiveIntegerField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-date", "-id"]
+        constraints = [
+            models.UniqueConstraint(fields=["publication", "number"], name="number_once"),
+            known_states(DIGEST_MOVES, "digest_state_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def label(self) -> str:
+        return self.publication.label(self.number, self.date)
+
+    @property
+    def editable(self) -> bool:
+        return self.state in {"draft", "in_review", "approved"}
+
+    @property
+    def slug(self) -> str:
+        return str(self.number or f"draft-{self.pk}")
+
+
+class Entry(models.Model):
+    """An item's place in a digest, with its own copy of the text: a change at the source changes nothing here."""
+
+    digest = models.ForeignKey(Digest, models.CASCADE, related_name="entries")
+    # Repeated from the digest, because the constraint below needs it: each item once in each series.
+    publication = models.ForeignKey(Publication, models.PROTECT, related_name="+")
+    item = models.ForeignKey(Item, models.PROTECT, related_name="entries")
+    position = models.PositiveIntegerField()
+    title = models.CharField(max_length=500)
+    teaser = models.TextField(blank=True)
+    link = models.URLField(max_length=2000, blank=True)
+    byline = models.CharField(max_length=300, blank=True)
+    picture = models.ForeignKey(Picture, models.PROTECT, null=True, blank=True)
+    image_alt = models.CharField(max_length=1000, blank=True)
+    image_caption = models.CharField(max_length=1000, blank=True)
+    #: The digest was cancelled before anyone received it: the item may be used again.
+    released = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["position", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["publication", "item"], condition=Q(released=False), name="item_once_in_series"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Proof(models.Model):
+    """Frozen bytes, and the SHA-256 over all of them. Never updated."""
+
+    digest = models.ForeignKey(Digest, models.PROTECT, related_name="proofs")
+    sha256 = models.CharField(max_length=64)
+    subject = models.TextField()
+    html = models.TextField()
+    text = models.TextField()
+    #: [{"post": 5, "channel": "x @peru", "text": "…", "picture": sha256 | null, "alt": "…"}], in order.
+    posts = models.JSONField(default=list)
+    #: The rule by which the audience is taken when the sending starts: {"publication": …, "subscription": "active"}.
+    audience = models.JSONField(default=dict)
+    audience_count = models.PositiveIntegerField()
+    made_by = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="+")
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["digest", "sha256"], name="proof_once")]
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.sha256[:12]}"
+
+
+class Approval(models.Model):
+    """One person's decision on one proof."""
+
+    class Decision(models.TextChoices):
+        APPROVED = "approved", "approved"
+        CHANGES = "changes", "asked for changes"
+
+    proof = models.ForeignKey(Proof, models.PROTECT, related_name="approvals")
+    person = models.ForeignKey(Person, models.PROTECT, related_name="approvals")
+    decision = models.CharField(max_length=10, choices=Decision)
+    comment = models.TextField(blank=True)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-at"]
+        constraints = [models.UniqueConstraint(fields=["proof", "person"], name="one_decision_each")]
+
+    def __str__(self) -> str:
+        return f"{self.person} {self.decision} {self.proof}"

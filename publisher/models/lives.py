@@ -1,0 +1,33 @@
+"""What every noun with a lifecycle shares: a state, and since when. publisher/lifecycle.py writes it."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+#: state → the states that may follow it. Each noun's own table stands on its model.
+Moves = dict[str, frozenset[str]]
+
+
+def moves(table: dict[str, str]) -> Moves:
+    """Read a table written as {"draft": "in_review cancelled"}."""
+    return {state: frozenset(following.split()) for state, following in table.items()}
+
+
+class Lives(models.Model):
+    """A row with a lifecycle. `state` has one writer: lifecycle.move (and delivery/ for its batches)."""
+
+    MOVES: ClassVar[Moves]
+
+    state = models.CharField(max_length=12)
+    state_since = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        abstract = True
+
+
+def known_states(table: Moves, name: str) -> models.CheckConstraint:
+    """The database refuses a state that the table does not know."""
+    return models.CheckConstraint(condition=models.Q(state__in=sorted(table)), name=name)

@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from .lives import Lives, known_states, moves
+from .people import Person
+from .publications import Publication
+
+
+class Member(models.Model):
+    """A person who receives. Paid membership is the organisation's own ledger, not ours."""
+
+    email = models.EmailField(unique=True)
+    first_name = models.CharField(max_length=120, blank=True)
+    last_name = models.CharField(max_length=120, blank=True)
+    language = models.CharField(max_length=8, blank=True)
+    joined_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["id"]
+
+    def __str__(self) -> str:
+        return f"member {self.pk}"  # never the address: this ends up in logs
+
+    @property
+    def name(self) -> str:
+        return f"{self.first_name} {self.last_name}".strip()
+
+
+SUBSCRIPTION_MOVES = moves(
+    {
+        "pending": "active left",
+        "active": "left suppressed",
+        # Joining again starts at the beginning, with a confirmation of its own.
+        "left": "pending",
+        # Only the person's own confirmed joining lifts a suppression.
+        "suppressed": "pending",
+    }
+)
+
+
+class Subscription(Lives):
+    """Joins a member to a publication."""
+
+    class State(models.TextChoices):
+        PENDING = "pending", "waiting for confirmation"
+        ACTIVE = "active", "active"
+        LEFT = "left", "left"
+        SUPPRESSED = "suppressed", "suppressed"
+
+    MOVES = SUBSCRIPTION_MOVES
+
+    member = models.ForeignKey(Member, models.CASCADE, related_name="subscriptions")
+    publication = models.ForeignKey(Publication, models.CASCADE, related_name="subscriptions")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["member", "publication"], name="subscription_once"),
+            known_states(SUBSCRIPTION_MOVES, "subscription_state_known"),
+        ]
+        indexes = [models.Index(fields=["publication", "state", "member"])]
+
+    def __str__(self) -> str:
+        return f"subscription {self.pk}"
+
+
+class Consent(models.Model):
+    """How and when a person agreed, and to which words. Added to, never changed, but for the confirmation."""
+
+    class Basis(models.TextChoices):
+        CONSENT = "consent", "consent"
+        SOFT_OPT_IN = "soft_opt_in", "charitable soft opt-in"
+
+    subscription = models.ForeignKey(Subscription, models.CASCADE, related_name="consents")
+    basis = models.CharField(max_length=12, choices=Basis, default=Basis.CONSENT)
+    how = models.CharField(max_length=120, help_text="“subscribe page”, “import members.csv” …")
+    wording = models.TextField(blank=True)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    by = models.ForeignKey(Person, models.SET_NULL, null=True, blank=True, related_name="+")
+    at = models.DateTimeField(default=timezone.now)
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-at"]
+
+    def __str__(self) -> str:
+        return f"consent {self.pk}"
+
+
+class Suppression(models.Model):
+    """The keyed hash of an address that must not be mailed. Without an address it outlives erasure."""
+
+    hash = models.CharField(max_length=64, unique=True)
+    why = models.CharField(max_length=200)
+    at = models.DateTimeField(default=timezone.now)
+
+    def __str__(self) -> str:
+        return f"{self.hash[:12]} {self.why}"
