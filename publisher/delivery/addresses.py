@@ -1,0 +1,42 @@
+"""E-mail addresses as SMTP and headers need them: the domain in A-labels, the local part untouched."""
+
+import re
+
+import idna
+
+# Beyond ASCII everything that is no space, no control character and no half of a surrogate pair (RFC 6531).
+_ATOM = r"(?:[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]|[^\x00-\xa0\s\ud800-\udfff])+"
+_LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*" r'|"(?:[\x20!#-\[\]-~]|\\[\x20-\x7e])*"')
+_DOMAIN = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+                     r"(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*")  # fmt: skip
+
+
+class AddressRefused(ValueError):
+    """This is no address that mail can be sent to; the message says why."""
+
+
+def ascii_domain(address: str) -> str:
+    """The address with its domain as A-labels: ana@bücher.example → ana@xn--bcher-kva.example.
+
+    IDNA 2008 with the mapping of UTS 46. Python's own codec is IDNA 2003 and turns ß into ss: another domain,
+    perhaps another person. Raises AddressRefused for everything that is not local@domain, whatever it may
+    smuggle.
+    """
+    local, at, domain = address.rpartition("@")
+    if not at or not _LOCAL.fullmatch(local):
+        raise AddressRefused(f"{address!r} is not an e-mail address: the part before the @ cannot be used.")
+    if len(local.encode()) > 64:
+        raise AddressRefused(f"{address!r} is not an e-mail address: more than 64 bytes before the @.")
+    if not domain.isascii():
+        try:
+            domain = idna.encode(domain, uts46=True).decode()
+        except (idna.IDNAError, UnicodeError) as error:
+            raise AddressRefused(f"{address!r} has a domain that cannot be in the DNS: {error}.") from None
+    if not _DOMAIN.fullmatch(domain) or any(len(label) > 63 for label in domain.split(".")):
+        raise AddressRefused(f"{address!r} is not an e-mail address: the part after the @ is not a domain.")
+    return f"{local}@{domain}"
+
+
+def needs_smtputf8(address: str) -> bool:
+    """Only a relay that offers SMTPUTF8 can carry this address: its local part is not ASCII (RFC 6531)."""
+    return not address.rpartition("@")[0].isascii()

@@ -1,0 +1,52 @@
+"""A member's own values in a letter: `{first_name|friend}`, `{unsubscribe_url}`, `{view_url}` and no others.
+
+Staff text is data. A field is looked up in a table and replaced by a value; nothing is ever executed, and
+what is not one of these fields stays as it was typed. (Jinja2 here would run whatever somebody pastes into a
+letter.)
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+FIELDS = ("first_name", "unsubscribe_url", "view_url")
+
+# A letter that goes out without these would have a dead link where the way out should be.
+NEVER_EMPTY = frozenset({"unsubscribe_url", "view_url"})
+
+# Doubled braces are another program's fields: left alone here, and named by `unknown_fields`.
+_FIELD = re.compile(r"(?<!\{)\{(" + "|".join(FIELDS) + r")(?:\|([^{}|\r\n]*))?\}(?!\})")
+_FIELD_LIKE = re.compile(r"\{{1,3}%?\s*[^\W\d][\w .-]*(?:\|[^{}\r\n]*)?%?\}{1,3}")
+
+
+class ValueMissing(ValueError):
+    """A letter uses a field for which this member has no value."""
+
+
+def fill(text: str, values: Mapping[str, str], escape: Callable[[str], str] | None = None) -> str:
+    """The text with its merge fields replaced by the member's values.
+
+    An empty or absent value gives the fallback after the bar, else nothing; for a link it raises
+    ValueMissing. `escape` is applied to values alone: the fallback is part of the letter, which is already in
+    its final form. One pass: a value that looks like a field is text, so no member can reach another field
+    through their name.
+    """
+
+    def value_of(found: re.Match[str]) -> str:
+        name, fallback = found[1], found[2]
+        value = values.get(name, "")
+        if value:
+            return escape(value) if escape else value
+        if name in NEVER_EMPTY:
+            raise ValueMissing(f"The letter has the field {found[0]}, but this member has no {name}.")
+        return fallback or ""
+
+    return _FIELD.sub(value_of, text)
+
+
+def unknown_fields(text: str) -> tuple[str, ...]:
+    """What looks like a merge field and is none, in order and each once: `{firstname}`, `{{ first_name }}`.
+
+    Style rules in HTML (`{color: red}`) are no fields: a colon or a semicolon never stands in one.
+    """
+    found = (match[0] for match in _FIELD_LIKE.finditer(text) if not _FIELD.fullmatch(match[0]))
+    return tuple(dict.fromkeys(found))
