@@ -1,11 +1,45 @@
-"""The Jinja2 environment of the pages."""
+"""The Jinja2 environment of the pages: what templates may call, and how they say dates and numbers."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
+from django.contrib.messages import get_messages
+from django.templatetags.static import static
+from django.urls import reverse
 from jinja2 import Environment, StrictUndefined
+
+from publisher.web import wording
+
+#: On a form that leaves people on its page: htmx posts it and morphs the answer into place, so that focus,
+#: open folds and the place on the page stay. Without JavaScript the same form posts and the page is loaded anew.
+IN_PLACE = 'target:"#page" select:"#page" swap:"outerMorph show:none" push:false'
 
 
 def environment(**options: Any) -> Environment:
-    return Environment(**{**options, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True})
+    made = Environment(**{**options, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True})
+    made.globals |= {
+        "IN_PLACE": IN_PLACE,
+        "accent_css": accent_css,
+        "get_messages": get_messages,
+        "sandbox_url": sandbox_url,
+        "static": static,
+        "url": url,
+    }
+    made.filters |= {name: getattr(wording, name) for name in wording.FILTERS}
+    return made
+
+
+def url(name: str, *args: object, **kwargs: object) -> str:
+    return reverse(name, args=args or None, kwargs=kwargs or None)
+
+
+def sandbox_url() -> str:
+    """Where the sandbox shows what it caught; empty once something real is connected."""
+    return settings.SANDBOX_URL
+
+
+def accent_css(publication: Any | None) -> str:
+    """The address of the small style sheet with the publication's own colour, or the house's."""
+    return url("accent", (publication.accent if publication else "#8a1c1c").removeprefix("#").lower())

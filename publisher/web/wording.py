@@ -1,0 +1,48 @@
+"""How the pages say dates, numbers and paragraphs. Filters of the templates, named in config/jinja.py."""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+from markupsafe import Markup, escape
+
+from publisher.models.publications import printed
+
+FILTERS = ("day", "grouped", "moment", "paragraphs", "plural", "short_hash")
+BLANK_LINE = re.compile(r"\n\s*\n")
+
+
+def moment(at: datetime, zone: ZoneInfo | None = None) -> str:
+    """ "Saturday 31 March, 09:00" on the wall clock of the zone; with the year when it is not this one."""
+    zone = zone or timezone.get_current_timezone()  # type: ignore[assignment]
+    local = at.astimezone(zone)
+    year = f" {local.year}" if local.year != timezone.now().astimezone(zone).year else ""
+    return f"{local:%A} {local.day} {local:%B}{year}, {local:%H:%M}"
+
+
+def day(on: date | None) -> str:
+    """ "31 March 2007", as the letters print it."""
+    return printed(on) if on else "no date"
+
+
+def grouped(count: int) -> str:
+    return f"{count:,}"
+
+
+def plural(count: int, one: str, many: str = "") -> str:
+    """ "1 member", "2,000 members"."""
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
+
+
+def paragraphs(text: str) -> Markup:
+    """Plain text as paragraphs, parted where a line is blank; a single line break stays one."""
+    parts = [part.strip() for part in BLANK_LINE.split(text) if part.strip()]
+    lines = (Markup("<br>\n").join(escape(line) for line in part.splitlines()) for part in parts)
+    return Markup("\n").join(Markup("<p>{}</p>").format(part) for part in lines)
+
+
+def short_hash(sha256: str) -> str:
+    return sha256[:12]
