@@ -91,7 +91,7 @@ def encoded_words(value: str, room: int = WORD) -> list[str]:
 def _phrase(person: str, room: int) -> list[str]:
     if not person:
         return []
-    if not _is_plain(person) or len(person) > room - 2:
+    if not _is_plain(person):
         return encoded_words(person, room)
     if _ATOMS.fullmatch(person):
         return person.split(" ")
