@@ -1,0 +1,134 @@
+"""What every network adapter takes, gives back and raises.
+
+The failures part by what has to happen next, not by what the vendor called them:
+
+    Refused     a definite no that time alone does not mend: somebody has to change something
+    TryLater    a definite no that time alone mends
+    Unknown     the request may have arrived; only evidence or a person decides, never a retry
+    CannotLook  the own timeline could not be read, so there is no evidence either way
+"""
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Protocol
+from urllib.parse import quote, quote_plus
+
+HIDDEN = "[hidden]"
+LONGEST_REASON = 300
+
+
+@dataclass(frozen=True)
+class Picture:
+    content: bytes = field(repr=False)
+    media_type: str
+    alt: str
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """One post. `text` already contains the link where the network wants it in the text."""
+
+    text: str
+    link: str | None
+    picture: Picture | None = None
+
+
+@dataclass(frozen=True)
+class Published:
+    remote_id: str
+    url: str
+    at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who the credentials speak for, and what stands in the way of posting, in a sentence."""
+
+    name: str
+    url: str
+    problem: str | None = None
+
+
+class Failure(Exception):
+    """Has a `reason`: a sentence for staff, in which no secret stands."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Refused(Failure):
+    """Never to be tried again as it is. Kinds: duplicate credentials money text permission other."""
+
+    def __init__(self, reason: str, *, kind: str = "other", code: int | None = None) -> None:
+        super().__init__(reason)
+        self.kind = kind
+        self.code = code
+
+
+class TryLater(Failure):
+    """Nothing was posted; worth another attempt in `after` seconds. Kinds: rate server network money."""
+
+    def __init__(self, reason: str, *, after: int = 300, kind: str = "network") -> None:
+        super().__init__(reason)
+        self.after = after
+        self.kind = kind
+
+
+class Unknown(Failure):
+    """The network may have the post, or may not."""
+
+
+class CannotLook(Failure):
+    """Whether the post stands on the timeline cannot be told."""
+
+
+class Network(Protocol):
+    name: str
+    label: str
+    limit: int
+    link_in_text: bool
+
+    @staticmethod
+    def measure(text: str) -> int:
+        """The length of a text as the network counts it; to be held against `limit`."""
+
+    def publish(self, outgoing: Outgoing) -> Published:
+        """Send it once. Raises Refused, TryLater or Unknown, and nothing else."""
+
+    def find(self, outgoing: Outgoing, *, since: datetime, known: Collection[str] = ()) -> Published | None:
+        """The post on the own timeline, if it was made after `since`. Raises CannotLook.
+
+        `known` are ids that belong to other posts of ours. A network needs a moment to show what it took:
+        None straight after a time-out proves nothing yet, so ask again before believing it.
+        """
+
+    def check(self) -> Account:
+        """Who we are there and what is wrong, if anything. It never raises."""
+
+
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    """The text without any of the secrets, plain or in the escapes that URLs, signatures and JSON give them."""
+    disguises = {form for secret in secrets if secret for form in _disguises(secret)}
+    for form in sorted(disguises, key=len, reverse=True):
+        text = text.replace(form, HIDDEN)
+    return text
+
+
+def _disguises(secret: str) -> set[str]:
+    quoted = quote(secret, safe="")
+    # OAuth 1.0a quotes its parameters and then the list of them once more before it signs.
+    return {secret, quoted, quote_plus(secret), quote(quoted, safe=""), json.dumps(secret)[1:-1]}
+
+
+def brief(text: str, secrets: Iterable[str]) -> str:
+    """A vendor's words in one line, bounded and scrubbed. Scrubbed first: half a secret would not be found."""
+    line = " ".join(scrub(text, secrets).split())
+    return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"
+
+
+def quoting(sentence: str, words: str) -> str:
+    """Our sentence, and theirs behind it where they gave one."""
+    return f"{sentence} It says: “{words}”" if words else sentence

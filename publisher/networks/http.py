@@ -1,0 +1,193 @@
+"""How requests travel to a network: bounded in time, sent once, and judged by whether they left."""
+
+import json
+import logging
+import ssl
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from io import BytesIO
+from typing import Any
+
+import requests
+import urllib3.exceptions
+
+from publisher.networks.base import Failure, Refused, TryLater, Unknown, brief, scrub
+
+Timeouts = tuple[float, float]
+
+# Seconds to connect, and to wait for the next byte. A picture of 5 MB on a slow line is what 60 allows for.
+TIMEOUTS: Timeouts = (10.0, 60.0)
+
+# A page of a timeline is some 50 KB.
+LARGEST_ANSWER = 2 * 2**20
+
+# After a connection that failed, after a server that did not answer while nothing was at stake.
+NETWORK_PAUSE = 300
+
+# 303 says "done, see there" and 302 was always used for it too; what is left says "not here, ask there".
+REDIRECTS_THAT_DID_NOTHING = frozenset({301, 307, 308})
+
+
+class Session(requests.Session):
+    """requests with a time limit on everything, no redirects, no retries, and a memory of the last answer.
+
+    Redirects are not followed because requests turns a redirected POST into a GET, whose 200 both SDKs then
+    take for success. Connections are not kept: a server that closes an idle one as we write to it leaves
+    a post unknown, and at a few posts an hour there is nothing to save.
+
+    `moved` is (their address, ours): a vendor's base address that an SDK has fixed in its code. It is changed
+    here and not in an HTTPAdapter, because proxies are chosen by the address before an adapter sees it.
+    """
+
+    def __init__(self, *, timeouts: Timeouts = TIMEOUTS, moved: tuple[str, str] | None = None) -> None:
+        super().__init__()
+        self.timeouts = timeouts
+        self.moved = moved
+        self.answer: requests.Response | None = None
+        self.headers["Connection"] = "close"
+
+    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
+        self.answer = None
+        if self.moved and url.startswith(self.moved[0]):
+            url = self.moved[1] + url.removeprefix(self.moved[0])
+        kwargs.update(timeout=self.timeouts, allow_redirects=False, stream=True)
+        response = super().request(method, url, *args, **kwargs)
+        response.raw = BytesIO(whole_body(response, until=time.monotonic() + 2 * self.timeouts[1]))
+        # Kept only once the body is read to its end: an SDK may not give it to us.
+        self.answer = response
+        return response
+
+
+def whole_body(response: requests.Response, *, until: float) -> bytes:
+    """The body, unpacked. A time-out starts anew with every byte, so a trickle needs a limit of its own."""
+    body = bytearray()
+    with response.raw as raw:
+        while piece := raw.read1(2**16, decode_content=True):
+            body += piece
+            if len(body) > LARGEST_ANSWER or time.monotonic() > until:
+                raise requests.ConnectionError("the answer had no end")
+    return bytes(body)
+
+
+def ask(session: Session, label: str, secrets: Iterable[str], call: Callable[[], object]) -> requests.Response:
+    """The whole answer to the one request that `call` makes, whatever the SDK makes of it.
+
+    Raises TryLater or Refused where nothing can have left, Unknown where something may have. The SDK's own
+    exception is not chained: it carries the address, and with it the token.
+    """
+    session.answer = None
+    failure: Failure | None = None
+    try:
+        call()
+    except Exception as error:
+        failure = failure_of(error, label, secrets)
+    if session.answer is not None:
+        return session.answer
+    raise failure or Unknown(f"{label} was asked, and no answer was seen.")
+
+
+def failure_of(error: Exception, label: str, secrets: Iterable[str]) -> Failure:
+    """What a request that brought no answer means. Where it cannot be told, Unknown."""
+    words = brief(str(error) or type(error).__name__, secrets)
+    if isinstance(error, NEVER_SENT):
+        return Refused(f"{label}'s address or a header cannot be used: {words}")
+    if not may_have_left(error):
+        return TryLater(f"{label} could not be reached: {words}", after=NETWORK_PAUSE, kind="network")
+    return Unknown(f"{label} may have received this, but did not answer: {words}")
+
+
+NEVER_SENT = (
+    requests.exceptions.InvalidURL,
+    requests.exceptions.MissingSchema,
+    requests.exceptions.InvalidSchema,
+    requests.exceptions.InvalidHeader,
+)
+
+# urllib3's words for "there was no connection"; NameResolutionError is one of the first.
+NO_CONNECTION = (
+    urllib3.exceptions.NewConnectionError,
+    urllib3.exceptions.ConnectTimeoutError,
+    ssl.SSLCertVerificationError,
+)
+
+
+def may_have_left(error: BaseException) -> bool:
+    """False only where the connection was never made, or its certificate was turned down."""
+    return not any(isinstance(cause, NO_CONNECTION) for cause in causes(error))
+
+
+def causes(error: BaseException) -> Iterable[BaseException]:
+    """The error and what lies in it: requests and urllib3 wrap in arguments, `reason` and original_error."""
+    waiting: list[Any] = [error]
+    while waiting:
+        this = waiting.pop()
+        if isinstance(this, BaseException):
+            yield this
+            waiting += [*this.args, getattr(this, "reason", None), getattr(this, "original_error", None)]
+
+
+def redirected(response: requests.Response, label: str, secrets: Iterable[str]) -> Failure:
+    """What a 3xx on a request that changes something means."""
+    target = brief(response.headers.get("Location", "elsewhere"), secrets)
+    if response.status_code in REDIRECTS_THAT_DID_NOTHING:
+        reason = f"{label}'s address has moved to {target}: set the new address."
+        return Refused(reason, code=response.status_code)
+    return Unknown(f"{label} answered {response.status_code} and pointed to {target}: it may be posted.")
+
+
+def content(response: requests.Response) -> dict[str, Any]:
+    """The JSON object of an answer; empty where it is anything else."""
+    try:
+        found = json.loads(response.content)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def their_time(headers: Mapping[str, str]) -> datetime | None:
+    """The server's clock, to the second."""
+    try:
+        return parsedate_to_datetime(headers.get("Date", "")).astimezone(UTC)
+    except ValueError:
+        return None
+
+
+def whole_number(value: object) -> int | None:
+    try:
+        return int(str(value))
+    except ValueError:
+        return None
+
+
+# Who prints what it sends when DEBUG is on: the query with Facebook's token, the signed header of X.
+TALKATIVE = (
+    "urllib3.connectionpool",
+    "requests_oauthlib.oauth1_auth",
+    "oauthlib.oauth1.rfc5849",
+    "oauthlib.oauth1.rfc5849.signature",
+    "tweepy.client",
+)
+
+
+class Discretion(logging.Filter):
+    """Takes the secrets out of what the libraries below us log. A level would not: DEBUG can be asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.secrets: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = scrub(record.getMessage(), self.secrets), ()
+        return True
+
+
+discretion = Discretion()
+
+
+def keep_secret(secrets: Iterable[str]) -> None:
+    """From now on these do not appear in a log record of any library that sees them."""
+    discretion.secrets.update(secrets)
+    for name in TALKATIVE:
+        logging.getLogger(name).addFilter(discretion)

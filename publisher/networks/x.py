@@ -1,0 +1,351 @@
+"""X (Twitter) through tweepy: the only file that knows either.
+
+Sources: the X API's own OpenAPI description (2.167) and documentation of August 2026; error bodies as bots in
+production have seen them. tweepy 4.17 has no base address, no time limit, no v2 media and no alt text.
+"""
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from html import unescape
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+import tweepy
+
+from publisher.networks import http, timeline
+from publisher.networks.base import (
+    Account,
+    CannotLook,
+    Failure,
+    Outgoing,
+    Picture,
+    Published,
+    Refused,
+    TryLater,
+    Unknown,
+    brief,
+    quoting,
+)
+from publisher.networks.text import weigh
+
+CREDENTIALS = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
+
+PICTURES = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/webp": "webp"}
+LARGEST_PICTURE = 5 * 2**20
+LONGEST_ALT = 1000
+
+# Posts per page of the timeline: $0.001 each, and ours is nearly always among the first.
+PAGE = 20
+
+# Where a limit is hit and no header says when it ends: the window of all limits we meet.
+WINDOW = 15 * 60
+DAY = 24 * 60 * 60
+# The usage cap is of a billing cycle; asking more often than daily changes nothing.
+CAPPED = DAY
+
+
+@dataclass(frozen=True)
+class Meaning:
+    status: int
+    words: str  # that stand in the answer, in small letters; "" fits any
+    outcome: type[Failure]
+    kind: str
+    sentence: str
+
+
+# Their words to ours; the first that fits counts. Only the English text tells a duplicate from any other 403.
+MEANINGS = (
+    Meaning(400, "too long", Refused, "text", "X says that the text is too long."),
+    Meaning(400, "duplicate content", Refused, "duplicate", "X already has a post with this text."),
+    Meaning(400, "", Refused, "other", "X does not understand the request."),
+    Meaning(401, "", Refused, "credentials", "X no longer accepts the keys: connect the account again."),
+    Meaning(402, "", Refused, "money", "The X account has no credits left: buy some, then approve again."),
+    Meaning(403, "duplicate content", Refused, "duplicate", "X already has a post with this text."),
+    Meaning(403, '"code":187', Refused, "duplicate", "X already has a post with this text."),
+    Meaning(403, "too long", Refused, "text", "X says that the text is too long."),
+    Meaning(403, '"code":186', Refused, "text", "X says that the text is too long."),
+    Meaning(403, '"code":185', TryLater, "rate", "The daily number of posts on X is reached."),
+    Meaning(403, "usage-capped", TryLater, "money", "The spending cap of the X account is reached."),
+    Meaning(403, "is suspended", Refused, "credentials", "X has suspended the account."),
+    Meaning(403, "temporarily locked", Refused, "credentials", "X has locked the account: sign in there to unlock it."),
+    Meaning(403, "oauth1-permissions", Refused, "permission", "The X app may only read: give it write access."),
+    Meaning(403, "client-forbidden", Refused, "permission", "The X app is not enrolled for posting."),
+    Meaning(403, "user-not-enrolled", Refused, "permission", "The X app is not enrolled for posting."),
+    Meaning(403, "", Refused, "permission", "X does not permit this post."),
+    Meaning(404, "", Refused, "other", "X does not know this address."),
+    Meaning(413, "", Refused, "other", "The picture is too large for X."),
+    Meaning(429, "usage-capped", TryLater, "money", "The spending cap of the X account is reached."),
+    Meaning(429, "", TryLater, "rate", "X asks to slow down."),
+)
+
+# (remaining, reset): the window's, and the daily ones, which X sends to some apps only.
+LIMITS = (
+    ("x-rate-limit-remaining", "x-rate-limit-reset"),
+    ("x-user-limit-24hour-remaining", "x-user-limit-24hour-reset"),
+    ("x-app-limit-24hour-remaining", "x-app-limit-24hour-reset"),
+)
+
+
+class Client(tweepy.Client):
+    """tweepy's client at a given address, over a session that is bounded in time.
+
+    `request` is replaced whole. tweepy's own has its address in a local variable, follows redirects,
+    sleeps or recurses on a 429, logs the tokens, and raises errors that lose the body. The OAuth 1.0a
+    signature here is over the address that is really called.
+    """
+
+    def __init__(self, address: str, session: http.Session, credentials: Mapping[str, str]) -> None:
+        super().__init__(
+            **{name: credentials[name] for name in CREDENTIALS},
+            return_type=requests.Response,
+            wait_on_rate_limit=False,
+        )
+        self.address = address
+        self.session = session
+
+    def request(
+        self, method: str, route: str, params: Any = None, json: Any = None, user_auth: bool = True, **body: Any
+    ) -> requests.Response:
+        auth = tweepy.OAuth1UserHandler(
+            self.consumer_key, self.consumer_secret, self.access_token, self.access_token_secret
+        )
+        headers = {"User-Agent": self.user_agent}
+        return self.session.request(
+            method,
+            self.address + route,
+            params=params,
+            json=json,
+            headers=headers,
+            auth=auth.apply_auth(),
+            **body,
+        )
+
+    def upload(self, picture: Picture) -> requests.Response:
+        """POST /2/media/upload in one shot; tweepy has only the version 1.1 that X has switched off."""
+        name = f"picture.{PICTURES[picture.media_type]}"
+        return self.request(
+            "POST",
+            "/2/media/upload",
+            data={"media_category": "tweet_image"},
+            files={"media": (name, picture.content, picture.media_type)},
+        )
+
+    def describe(self, media_id: str, alt: str) -> requests.Response:
+        body = {"id": media_id, "metadata": {"alt_text": {"text": alt}}}
+        return self.request("POST", "/2/media/metadata", json=body)
+
+
+class X:
+    name = "x"
+    label = "X"
+    limit = 280
+    link_in_text = True
+    measure = staticmethod(weigh)
+
+    def __init__(
+        self,
+        *,
+        credentials: Mapping[str, str],
+        address: str,
+        account: str,
+        timeouts: http.Timeouts = http.TIMEOUTS,
+    ) -> None:
+        missing = [name for name in CREDENTIALS if not credentials.get(name)]
+        if missing:
+            raise Refused(f"X needs {', '.join(missing)}: connect the account again.", kind="credentials")
+        self.account = account.lstrip("@")
+        self._secrets = tuple(credentials[name] for name in CREDENTIALS)
+        http.keep_secret(self._secrets)
+        self._address = address.rstrip("/")
+        self._session = http.Session(timeouts=timeouts)
+        self._client = Client(self._address, self._session, credentials)
+
+    def __repr__(self) -> str:
+        return f"<X @{self.account}>"
+
+    def publish(self, outgoing: Outgoing) -> Published:
+        """One POST /2/tweets, after the picture it needs. A failure of the picture has posted nothing."""
+        if self.measure(outgoing.text) > self.limit:
+            length = self.measure(outgoing.text)
+            raise Refused(f"The text measures {length}, and X takes {self.limit}.", kind="text")
+        media = [self._picture(outgoing.picture)] if outgoing.picture else None
+        # No retry here, of anything: a time-out may have posted.
+        response = self._ask(lambda: self._client.create_tweet(text=outgoing.text, media_ids=media))
+        remote_id = identity(response)
+        if remote_id is None:
+            raise self._failure(response)
+        return Published(remote_id, self._url(remote_id), http.their_time(response.headers))
+
+    def find(self, outgoing: Outgoing, *, since: datetime, known: Collection[str] = ()) -> Published | None:
+        me, response = self._me()
+        since = timeline.on_their_clock(since, response)
+        return timeline.pick(self._standing(me["id"], since), outgoing, since=since, known=known)
+
+    def check(self) -> Account:
+        name, url = f"@{self.account}", self._url()
+        try:
+            me, response = self._me()
+        except CannotLook as failure:
+            return Account(name, url, failure.reason)
+        if self.account and str(me.get("username", "")).casefold() != self.account.casefold():
+            return Account(name, url, f"These are the keys of @{me.get('username')}, not of {name}.")
+        if response.headers.get("x-access-level") == "read":
+            return Account(name, url, "The X app may only read: give it write access.")
+        return Account(f"{name} ({me.get('name', '')})", url)
+
+    def _picture(self, picture: Picture) -> str:
+        """The media id of an uploaded picture that has its description. Raises Refused or TryLater."""
+        unfit = unfit_picture(picture)
+        if unfit:
+            raise Refused(unfit, kind="text" if picture.alt and len(picture.alt) > LONGEST_ALT else "other")
+        try:
+            response = self._ask(lambda: self._client.upload(picture))
+            media_id = identity(response)
+            if media_id is None:
+                raise self._failure(response)
+            if picture.alt:
+                response = self._ask(lambda: self._client.describe(media_id, picture.alt))
+                if response.status_code not in (200, 201):
+                    raise self._failure(response)
+        except Unknown as unknown:
+            # Whatever became of the picture, nobody sees it before a post names it.
+            reason = f"The picture could not be sent to X: {unknown.reason}"
+        else:
+            return media_id
+        raise TryLater(reason, after=http.NETWORK_PAUSE, kind="server")
+
+    def _ask(self, call: Any) -> requests.Response:
+        return http.ask(self._session, self.label, self._secrets, call)
+
+    def _failure(self, response: requests.Response) -> Failure:
+        """What an answer without an id means."""
+        status, words = response.status_code, brief(told(response), self._secrets)
+        if 300 <= status < 400:
+            return http.redirected(response, self.label, self._secrets)
+        body = response.text.casefold().replace('": ', '":')
+        for meaning in MEANINGS:
+            if meaning.status == status and meaning.words in body:
+                return failure(meaning, response, quoting(meaning.sentence, words))
+        if 400 <= status < 500 and status != 408:
+            return Refused(quoting(f"X refused this with {status}.", words), code=status)
+        # A 2xx without an id, a 5xx from a machine in front of X: it may stand on the timeline.
+        return Unknown(quoting(f"X answered {status} without saying whether it posted.", words))
+
+    def _me(self) -> tuple[dict[str, Any], requests.Response]:
+        response = self._read(lambda: self._client.get_me(user_auth=True))
+        me = http.content(response).get("data")
+        if not isinstance(me, dict) or not str(me.get("id", "")).isdecimal():
+            raise CannotLook("X did not say whose keys these are.")
+        return me, response
+
+    def _read(self, call: Any) -> requests.Response:
+        """The answer to a question that changes nothing: whatever goes wrong, we could not look."""
+        try:
+            response = self._ask(call)
+            reason = None if response.status_code == 200 else self._failure(response).reason
+        except Failure as problem:
+            reason = problem.reason
+        if reason:
+            raise CannotLook(reason)
+        return response
+
+    def _standing(self, user: str, since: datetime) -> Iterator[timeline.Standing]:
+        """Our posts, newest first, down to the first page that is older throughout.
+
+        X could filter by start_time, but that is our clock's word; and each post that is read costs.
+        """
+        token: str | None = None
+        for _ in range(timeline.MOST_PAGES):
+            posts, token = self._page(user, token)
+            yield from posts
+            if not token or (posts and all(post.at < since for post in posts)):
+                return
+        raise CannotLook("There are more posts on X's timeline than can be searched.")
+
+    def _page(self, user: str, token: str | None) -> tuple[list[timeline.Standing], str | None]:
+        """A page of the timeline, and the token of the next, if there is one."""
+        more = {"pagination_token": token} if token else {}
+        fields = ["created_at", "entities"]
+        answer = http.content(
+            self._read(
+                lambda: self._client.get_users_tweets(
+                    user, max_results=PAGE, tweet_fields=fields, user_auth=True, **more
+                )
+            )
+        )
+        try:
+            posts = [
+                timeline.Standing(post["id"], self._url(post["id"]), expanded(post), moment(post["created_at"]))
+                for post in answer.get("data", [])
+            ]
+            return posts, answer["meta"].get("next_token")
+        except (KeyError, TypeError, ValueError, AttributeError):
+            raise CannotLook("X's answer about the timeline cannot be read.") from None
+
+    def _url(self, remote_id: str = "") -> str:
+        """Where a person sees it. A stand-in for X shows its timeline beside its API."""
+        if urlsplit(self._address).hostname in ("api.x.com", "api.twitter.com"):
+            return f"https://x.com/{self.account}" + (f"/status/{remote_id}" if remote_id else "")
+        return f"{self._address}/@{self.account}" + (f"#{remote_id}" if remote_id else "")
+
+
+def failure(meaning: Meaning, response: requests.Response, reason: str) -> Failure:
+    if meaning.outcome is TryLater:
+        return TryLater(reason, after=pause(response, meaning.kind), kind=meaning.kind)
+    return Refused(reason, kind=meaning.kind, code=response.status_code)
+
+
+def pause(response: requests.Response, kind: str) -> int:
+    """Seconds until X takes posts again: of the limits that are used up, the one that lasts longest."""
+    resets = [
+        http.whole_number(response.headers.get(reset, ""))
+        for remaining, reset in LIMITS
+        if response.headers.get(remaining, "0" if remaining == LIMITS[0][0] else "") == "0"
+    ]
+    now = (http.their_time(response.headers) or datetime.now(UTC)).timestamp()
+    waits = [int(reset - now) + 1 for reset in resets if reset and 0 < reset - now <= 32 * DAY]
+    return max([*waits, CAPPED] if kind == "money" else waits, default=WINDOW)
+
+
+def identity(response: requests.Response) -> str | None:
+    """The id in a 200 or 201, the only thing that counts as success."""
+    data = http.content(response).get("data") if response.status_code in (200, 201) else None
+    found = data.get("id") if isinstance(data, dict) else None
+    return found if isinstance(found, str) and found.isdecimal() and len(found) <= 19 else None
+
+
+def told(response: requests.Response) -> str:
+    """What X says is wrong, of the several forms it has; nothing where it is a page for people."""
+    answer = http.content(response)
+    errors = answer.get("errors")
+    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
+    for source in (first, answer):
+        for key in ("message", "detail", "title"):
+            if isinstance(source.get(key), str):
+                return str(source[key])
+    return ""
+
+
+def unfit_picture(picture: Picture) -> str | None:
+    if picture.media_type not in PICTURES:
+        return f"X takes no pictures of the type {picture.media_type}."
+    if len(picture.content) > LARGEST_PICTURE:
+        return "X takes pictures of at most 5 MB."
+    if len(picture.alt) > LONGEST_ALT:
+        return f"X takes descriptions of at most {LONGEST_ALT} characters."
+    return None
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(text).astimezone(UTC)
+
+
+def expanded(post: Mapping[str, Any]) -> str:
+    """The text as it was sent: X wraps each link as https://t.co/…, adds one for a picture, escapes & < >."""
+    text = str(post["text"])
+    for url in (post.get("entities") or {}).get("urls") or ():
+        is_picture = "media_key" in url
+        text = text.replace(url["url"], "" if is_picture else str(url.get("expanded_url") or url["url"]))
+    return unescape(text)

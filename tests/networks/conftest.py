@@ -1,0 +1,154 @@
+"""A server that answers by a script, down to the bytes and the ways to break off, and accounts that talk to it."""
+
+import json
+import socket
+import socketserver
+import threading
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.message import Message
+from email.parser import BytesHeaderParser
+from typing import Any
+
+import pytest
+
+from publisher.networks.facebook import Facebook
+from publisher.networks.x import X
+
+# Distinct, and with what URLs and signatures escape: a leak must not hide behind its escapes.
+X_KEYS = {
+    "consumer_key": "canary-consumer-key",
+    "consumer_secret": "canary/consumer+secret=",
+    "access_token": "42-canary-access-token",
+    "access_token_secret": "canary&access token secret",
+}
+FACEBOOK_KEYS = {
+    "page_id": "1001",
+    "page_token": "EAAcanary|page/token+",
+    "app_secret": "canary-app-secret",
+    "version": "v24.0",
+}
+
+# Long enough for loopback on a busy machine, short enough to wait for in a test.
+IMPATIENT = (0.3, 0.3)
+
+
+@dataclass
+class Asked:
+    method: str
+    target: str
+    headers: Message
+    body: bytes
+
+    @property
+    def path(self) -> str:
+        return self.target.partition("?")[0]
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass
+class Script:
+    """What the server does with one connection after the other; the last act is repeated."""
+
+    address: str = ""
+    acts: list[Any] = field(default_factory=list)
+    asked: list[Asked] = field(default_factory=list)
+    over: threading.Event = field(default_factory=threading.Event)
+
+    def play(self, *acts: Any) -> None:
+        self.acts = list(acts)
+
+    def next(self) -> Any:
+        return self.acts.pop(0) if len(self.acts) > 1 else self.acts[0]
+
+
+def reply(status: int, body: Any = b"", **headers: str) -> bytes:
+    """A whole HTTP answer: a dict becomes JSON; header_names become Header-Names."""
+    content_type = "application/json" if not isinstance(body, (bytes, str)) else "text/html"
+    content = json.dumps(body).encode() if content_type == "application/json" else body
+    content = content.encode() if isinstance(content, str) else content
+    lines = {"Content-Type": content_type, "Content-Length": str(len(content)), "Connection": "close"}
+    lines |= {name.replace("_", "-"): value for name, value in headers.items()}
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    return f"HTTP/1.1 {status} Whatever\r\n{head}\r\n".encode() + content
+
+
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self) -> None:
+        script: Script = self.server.script  # type: ignore[attr-defined]
+        act = script.next()
+        if act == "close before reading":
+            # Unread bytes at the close make it a reset, as when a process dies.
+            return
+        with suppress(OSError):
+            script.asked.append(self.read())
+        if act == "never answer":
+            script.over.wait(10)
+        elif act == "trickle":
+            with suppress(OSError):
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+                while not script.over.wait(0.05):
+                    self.wfile.write(b" ")
+        elif act != "close after reading":
+            with suppress(OSError):
+                self.wfile.write(act)
+
+    def read(self) -> Asked:
+        method, target, _ = self.rfile.readline().decode().split()
+        lines = b""
+        while (line := self.rfile.readline()) not in (b"\r\n", b""):
+            lines += line
+        headers = BytesHeaderParser().parsebytes(lines)
+        return Asked(method, target, headers, self.rfile.read(int(headers.get("Content-Length", 0))))
+
+
+@pytest.fixture
+def script() -> Iterator[Script]:
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    server.script = Script(f"http://127.0.0.1:{server.server_address[1]}")  # type: ignore[attr-defined]
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield server.script  # type: ignore[attr-defined]
+    server.script.over.set()  # type: ignore[attr-defined]
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def x(script: Script) -> X:
+    return X(credentials=X_KEYS, address=script.address, account="@psg", timeouts=IMPATIENT)
+
+
+@pytest.fixture
+def facebook(script: Script) -> Facebook:
+    return Facebook(credentials=FACEBOOK_KEYS, address=script.address, account="PSG", timeouts=IMPATIENT)
+
+
+@pytest.fixture(params=["x", "facebook"])
+def network(request: pytest.FixtureRequest) -> X | Facebook:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def nobody() -> str:
+    """An address where nothing listens."""
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{unused.getsockname()[1]}"
+
+
+@pytest.fixture
+def full() -> Iterator[str]:
+    """An address that takes no more connections: they stay without an answer."""
+    with socket.socket() as listening, socket.socket() as first, socket.socket() as second:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for waiting in (first, second):
+            waiting.setblocking(False)
+            waiting.connect_ex(listening.getsockname())
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
