@@ -52,12 +52,15 @@ class Session(requests.Session):
         self.answer = None
         if self.moved and url.startswith(self.moved[0]):
             url = self.moved[1] + url.removeprefix(self.moved[0])
-        kwargs.update(timeout=self.timeouts, allow_redirects=False, stream=True)
+        kwargs.update(timeout=self.timeouts, stream=True)
         response = super().request(method, url, *args, **kwargs)
         response.raw = BytesIO(whole_body(response, until=time.monotonic() + 2 * self.timeouts[1]))
         # Kept only once the body is read to its end: an SDK may not give it to us.
         self.answer = response
         return response
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Nowhere. allow_redirects=False would still read the body, to prepare the next request."""
 
 
 def whole_body(response: requests.Response, *, until: float) -> bytes:
