@@ -44,9 +44,7 @@ def kept_secrets(variable: str, name: str) -> list[str]:
 
 
 SECRET_KEY, *SECRET_KEY_FALLBACKS = kept_secrets("SECRET_KEY", "django")
-KEYS = {
-    name: kept_secrets(f"PUBLISHER_KEYS_{name.upper()}", name) for name in ("links", "suppression", "tokens")
-}
+KEYS = {name: kept_secrets(f"PUBLISHER_KEYS_{name.upper()}", name) for name in ("links", "suppression", "tokens")}
 
 DEBUG = flag("PUBLISHER_DEBUG")
 BASE_URL = (os.environ.get("PUBLISHER_BASE_URL") or "http://127.0.0.1:8000").rstrip("/")

@@ -16,9 +16,7 @@ class CannotUnseal(Exception):
 
 
 def _box() -> MultiFernet:
-    keys = [
-        base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()) for key in settings.KEYS["tokens"]
-    ]
+    keys = [base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()) for key in settings.KEYS["tokens"]]
     return MultiFernet([Fernet(key) for key in keys])
 
 

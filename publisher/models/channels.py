@@ -25,9 +25,7 @@ class Channel(models.Model):
 
     class Meta:
         ordering = ["network", "account"]
-        constraints = [
-            models.UniqueConstraint(fields=["publication", "network", "account"], name="channel_once")
-        ]
+        constraints = [models.UniqueConstraint(fields=["publication", "network", "account"], name="channel_once")]
 
     def __str__(self) -> str:
         return f"{self.network} {self.account}"
@@ -107,6 +105,8 @@ class Post(Lives):
     digest = models.ForeignKey(Digest, models.PROTECT, null=True, blank=True, related_name="posts")
     item = models.ForeignKey(Item, models.PROTECT, null=True, blank=True, related_name="posts")
     text = models.TextField()
+    #: Staff have worded it themselves: making a new proof keeps it.
+    edited = models.BooleanField(default=False)
     link = models.URLField(max_length=2000, blank=True)
     picture = models.ForeignKey(Picture, models.PROTECT, null=True, blank=True)
     image_alt = models.CharField(max_length=1000, blank=True)

@@ -18,9 +18,7 @@ class Run(models.Model):
     """One planned run of a schedule. The unique key makes two clocks, a restart or a repeated hour give one run."""
 
     schedule = models.CharField(max_length=120)
-    occurrence = models.CharField(
-        max_length=40, help_text="The local time that was planned, as 2007-03-31T09:00."
-    )
+    occurrence = models.CharField(max_length=40, help_text="The local time that was planned, as 2007-03-31T09:00.")
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

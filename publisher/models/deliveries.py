@@ -71,9 +71,7 @@ class Delivery(Lives):
         ]
         indexes = [
             models.Index(fields=["digest", "state", "due_at"]),
-            models.Index(
-                fields=["lease_until"], condition=Q(state__in=["claimed", "armed"]), name="delivery_leases"
-            ),
+            models.Index(fields=["lease_until"], condition=Q(state__in=["claimed", "armed"]), name="delivery_leases"),
         ]
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from django.db import models
 from django.db.models import Q
+from django.utils import timezone
 
 from .items import Item, Picture
 from .lives import Lives, known_states, moves
@@ -48,6 +49,8 @@ class Digest(Lives):
     #: The one proof that was approved. What goes out is its bytes.
     proof = models.ForeignKey("Proof", models.PROTECT, null=True, blank=True, related_name="+")
     start_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    #: When the sending began: the Date of every letter, the same at every attempt.
+    started_at = models.DateTimeField(null=True, blank=True)
     #: A sentence when the digest waits for a person: due too late, the audience grew, the login was refused.
     attention = models.TextField(blank=True)
     #: The last member looked at while the audience is being frozen, and how many rows that made.
@@ -71,6 +74,10 @@ class Digest(Lives):
     @property
     def editable(self) -> bool:
         return self.state in {"draft", "in_review", "approved"}
+
+    @property
+    def due(self) -> bool:
+        return self.state == self.State.APPROVED and self.start_at is not None and self.start_at <= timezone.now()
 
     @property
     def slug(self) -> str:

@@ -20,6 +20,7 @@ class Lives(models.Model):
     """A row with a lifecycle. `state` has one writer: lifecycle.move (and delivery/ for its batches)."""
 
     MOVES: ClassVar[Moves]
+    State: ClassVar[type[models.TextChoices]]
 
     state = models.CharField(max_length=12)
     state_since = models.DateTimeField(default=timezone.now)

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import hashlib
+import hmac
+
+from django.conf import settings
 from django.db import models
 from django.utils import timezone
 
@@ -97,3 +101,9 @@ class Suppression(models.Model):
 
     def __str__(self) -> str:
         return f"{self.hash[:12]} {self.why}"
+
+    @staticmethod
+    def fingerprints(email: str) -> list[str]:
+        """The keyed hashes of an address, the newest key's first. A bare hash could be guessed back."""
+        plain = email.strip().casefold().encode()
+        return [hmac.new(key.encode(), plain, hashlib.sha256).hexdigest() for key in settings.KEYS["suppression"]]

@@ -25,9 +25,7 @@ class Publication(models.Model):
     """A series that an organisation publishes, such as "Update"."""
 
     slug = models.SlugField(unique=True)
-    series = models.CharField(
-        max_length=60, help_text="The word before the number: “Update” in “Update 120”."
-    )
+    series = models.CharField(max_length=60, help_text="The word before the number: “Update” in “Update 120”.")
     organisation = models.CharField(max_length=120)
     site_url = models.URLField(blank=True)
     sender_name = models.CharField(max_length=120, blank=True)
@@ -35,9 +33,7 @@ class Publication(models.Model):
     reply_to = models.EmailField(blank=True)
     list_id = models.CharField(max_length=120, help_text="Stable for ever, as “update.peru.example”.")
     postal_address = models.TextField(help_text="Printed in the footer of every letter, as the law asks.")
-    join_url = models.URLField(
-        blank=True, help_text="Where “Become a member” leads; empty: the subscribe page."
-    )
+    join_url = models.URLField(blank=True, help_text="Where “Become a member” leads; empty: the subscribe page.")
     accent = models.CharField(
         max_length=7,
         default="#8a1c1c",
@@ -49,9 +45,7 @@ class Publication(models.Model):
     #: Numbers of digests that were cancelled before anyone received them. The next digest takes the lowest.
     free_numbers = models.JSONField(default=list, blank=True)
     four_eyes = models.BooleanField(default=True, help_text="Nobody approves what they edited themselves.")
-    hold_minutes = models.PositiveIntegerField(
-        default=5, help_text="Between approval and the first letter: undo."
-    )
+    hold_minutes = models.PositiveIntegerField(default=5, help_text="Between approval and the first letter: undo.")
 
     class Meta:
         ordering = ["series"]

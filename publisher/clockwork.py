@@ -1,0 +1,102 @@
+"""What the clock does at each tick, and the lease that lets one clock do it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from . import digests, holders, notices, posts, sources
+from .delivery import ledger
+from .handing import hand_over
+from .models import Delivery, Digest, Lease, Run, Source
+
+LEASE = "clock"
+#: A second clock takes over this long after the first one's last sign of life.
+LEASE_TIME = timedelta(seconds=20)
+_AT_ONCE = 100
+
+
+def hold_lease(holder: str, lease_time: timedelta = LEASE_TIME) -> bool:
+    """Take or keep the clock's lease. One holder at a time, by the database's own time.
+
+    A holder that is a dead process of this machine is followed at once, any other when its time is over.
+    """
+    now, until = Now(), Now() + lease_time
+    mine = Q(holder=holder) | Q(until__lt=now)
+    current = Lease.objects.filter(name=LEASE).first()
+    if current is None:
+        return _first(holder, lease_time)
+    if holders.alive(current.holder) is False:
+        mine |= Q(holder=current.holder)
+    return Lease.objects.filter(mine, name=LEASE).update(holder=holder, until=until) == 1
+
+
+def drop_lease(holder: str) -> None:
+    """Let a waiting clock go on at once."""
+    Lease.objects.filter(name=LEASE, holder=holder).delete()
+
+
+def once(schedule: str, occurrence: str, run: Callable[[], object]) -> bool:
+    """Run this occurrence unless it has run: the unique key holds against two clocks and repeated hours."""
+    try:
+        with transaction.atomic():
+            Run.objects.create(schedule=schedule, occurrence=occurrence)
+            run()
+    except IntegrityError:
+        if not Run.objects.filter(schedule=schedule, occurrence=occurrence).exists():
+            raise
+        return False
+    return True
+
+
+def tick() -> None:
+    """Settle what dead workers left, then hand everything that is due to the workers."""
+    recover()
+    _hand_over_digests()
+    _hand_over_all("workers.delivery.notice", notices.due())
+    _hand_over_all("workers.social.publish", posts.due())
+    _hand_over_all("workers.social.reconcile", posts.to_look_for())
+    _hand_over_all("workers.intake.poll", Source.due())
+    for item_id in sources.without_picture():
+        hand_over("workers.intake.picture", item_id)
+
+
+def recover() -> int:
+    return ledger.recover() + posts.recover() + notices.recover()
+
+
+def _hand_over_digests() -> None:
+    for digest in Digest.objects.filter(state=Digest.State.APPROVED, start_at__lte=timezone.now()):
+        hand_over("workers.delivery.start", digest.pk)
+    for digest in Digest.objects.filter(state=Digest.State.PREPARING):
+        hand_over("workers.delivery.prepare", digest.pk)
+    for digest in Digest.objects.filter(state=Digest.State.SENDING).select_related("publication"):
+        _hand_over_sending(digest)
+
+
+def _hand_over_sending(digest: Digest) -> None:
+    waiting = digest.deliveries.filter(state__in=[Delivery.State.QUEUED, Delivery.State.DEFERRED])
+    if waiting.filter(due_at__lte=timezone.now()).exists():
+        hand_over("workers.delivery.send", digest.pk)
+    else:
+        digests.finish(digest)
+
+
+def _hand_over_all(task: str, due: QuerySet[Any]) -> None:
+    for pk in due.values_list("pk", flat=True)[:_AT_ONCE]:
+        hand_over(task, pk)
+
+
+def _first(holder: str, lease_time: timedelta) -> bool:
+    try:
+        with transaction.atomic():
+            Lease.objects.create(name=LEASE, holder=holder, until=Now() + lease_time)
+    except IntegrityError:
+        return False
+    return True

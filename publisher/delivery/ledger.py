@@ -1,0 +1,211 @@
+"""The ledger: one row per member and digest, moved in batches by compare-and-set.
+
+Nothing else writes a Delivery's state. Every write names the state (and where a worker writes, the holder
+and the fencing number) that it expects, so that a worker which lost its lease changes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, F, Q, QuerySet
+from django.utils import timezone
+
+from .. import holders
+from ..lifecycle import Refusal, note
+from ..models import Delivery, Digest, Person, Publication, Subscription, Suppression
+from .conversation import Outcome, Result, Timeouts
+
+State = Delivery.State
+_ACTIVE = Subscription.State.ACTIVE
+#: A row is armed for at most one wait at the dot, and some.
+ARMED_LEASE = timedelta(seconds=Timeouts().dot + 60)
+FIRST_RETRY, LAST_RETRY = timedelta(minutes=5), timedelta(days=5)
+
+
+def audience(publication: Publication) -> QuerySet[Subscription]:
+    """Who receives a digest of this publication that starts now."""
+    return Subscription.objects.filter(publication=publication, state=_ACTIVE)
+
+
+def freeze_chunk(digest: Digest, size: int = 1000) -> bool:
+    """Add the next chunk of the audience to the ledger; False when there is no more.
+
+    Short transactions, so that somebody who leaves meanwhile is answered at once. A member of whom the
+    row exists already (a crash between two chunks) is not added again: the row is unique.
+    """
+    with transaction.atomic():
+        chunk = list(
+            audience(digest.publication)
+            .filter(member_id__gt=digest.freeze_cursor)
+            .order_by("member_id")
+            .values_list("member_id", "member__email")[:size]
+        )
+        if not chunk:
+            return False
+        Delivery.objects.bulk_create(
+            [Delivery(digest=digest, member_id=pk, address=email, state=State.QUEUED) for pk, email in chunk],
+            ignore_conflicts=True,
+        )
+        digest.freeze_cursor = chunk[-1][0]
+        Digest.objects.filter(pk=digest.pk).update(freeze_cursor=digest.freeze_cursor)
+    return True
+
+
+def frozen(digest: Digest) -> int:
+    return digest.deliveries.count()
+
+
+def counts(digest: Digest) -> dict[str, int]:
+    """How many rows are in each state: all states, in the lifecycle's order. They sum to the frozen count."""
+    found = dict(digest.deliveries.values_list("state").annotate(n=Count("id")))
+    return {state.value: found.get(state.value, 0) for state in State}
+
+
+def unfinished(digest: Digest) -> bool:
+    return digest.deliveries.exclude(state__in=Delivery.SETTLED).exists()
+
+
+def unsettled(digest: Digest) -> QuerySet[Delivery]:
+    """What a person may have to decide: handed over, and no reply was read."""
+    return digest.deliveries.filter(state=State.UNKNOWN)
+
+
+def claim(digest: Digest, holder: str, size: int | None = None) -> list[Delivery]:
+    """Take the next due rows under a lease. Who left, was suppressed or erased meanwhile is skipped here."""
+    now = timezone.now()
+    with transaction.atomic():
+        due = digest.deliveries.filter(state__in=[State.QUEUED, State.DEFERRED], due_at__lte=now).order_by("id")
+        ids = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[: size or settings.CLAIM_SIZE])
+        rows = Delivery.objects.filter(pk__in=ids)
+        rows.update(
+            state=State.CLAIMED,
+            state_since=now,
+            holder=holder,
+            fence=F("fence") + 1,
+            lease_until=now + timedelta(seconds=settings.CLAIM_LEASE),
+        )
+        claimed = list(rows.select_related("member", "digest").order_by("id"))
+        return _skip_who_must_not_be_mailed(digest, claimed)
+
+
+def arm(row: Delivery) -> bool:
+    """Commit that this message is about to be handed over. False: the lease was lost or the digest paused.
+
+    This is the last line before doubt: from here on a worker that dies leaves the row unknown.
+    """
+    now = timezone.now()
+    mine = Delivery.objects.filter(
+        pk=row.pk, state=State.CLAIMED, holder=row.holder, fence=row.fence, lease_until__gt=now
+    )
+    armed = mine.filter(digest__state=Digest.State.SENDING).update(
+        state=State.ARMED, state_since=now, lease_until=now + ARMED_LEASE, attempts=F("attempts") + 1
+    )
+    return armed == 1
+
+
+def record(row: Delivery, outcome: Outcome) -> bool:
+    """Write the outcome of a row this worker holds. False where it is held no more: the outcome stands as it is."""
+    now = timezone.now()
+    state, due_at = _state_after(row, outcome)
+    held = Delivery.objects.filter(
+        pk=row.pk, holder=row.holder, fence=row.fence, state__in=[State.CLAIMED, State.ARMED]
+    )
+    written = held.update(
+        state=state,
+        state_since=now,
+        due_at=due_at,
+        lease_until=None,
+        code=outcome.code,
+        enhanced=outcome.enhanced or "",
+        reply=outcome.text[:500],
+        phase=str(outcome.phase),
+    )
+    return written == 1
+
+
+def release(rows: Iterable[Delivery], *, due_in: timedelta = timedelta(0)) -> None:
+    """Give claimed rows back, unsent."""
+    rows = list(rows)
+    if not rows:
+        return
+    held = Delivery.objects.filter(pk__in=[row.pk for row in rows], holder=rows[0].holder, state=State.CLAIMED)
+    _requeue(held, due_in)
+
+
+def recover() -> int:
+    """Settle the rows of workers that died or lost their lease: claimed → queued, armed → unknown.
+
+    A dead process of this machine is seen at once; one of another machine when its lease runs out.
+    """
+    leased = Delivery.objects.filter(state__in=[State.CLAIMED, State.ARMED])
+    held_by = set(leased.values_list("holder", flat=True).distinct())
+    dead = [holder for holder in held_by if holders.alive(holder) is False]
+    lost = leased.filter(Q(holder__in=dead) | Q(lease_until__lt=timezone.now()))
+    unknown = lost.filter(state=State.ARMED).update(
+        state=State.UNKNOWN,
+        state_since=timezone.now(),
+        reply="The worker ended between handing this over and reading the answer: it may have arrived.",
+        phase="dot",
+    )
+    return unknown + _requeue(lost.filter(state=State.CLAIMED))
+
+
+def skip_rest(digest: Digest) -> bool:
+    """Skip what has not gone out of a cancelled digest; True where somebody received it, or may have."""
+    waiting = digest.deliveries.filter(state__in=[State.QUEUED, State.CLAIMED, State.DEFERRED])
+    waiting.update(state=State.SKIPPED, state_since=timezone.now(), reply="The digest was cancelled.")
+    return digest.deliveries.exclude(state__in=[State.SKIPPED, State.FAILED]).exists()
+
+
+def settle(row: Delivery, to: str, *, by: Person, why: str) -> None:
+    """A person's decision on an unknown row: it arrived (sent), or send it again (queued)."""
+    if to not in {State.SENT, State.QUEUED}:
+        raise Refusal("An unknown delivery is settled as sent, or queued again.")
+    moved = Delivery.objects.filter(pk=row.pk, state=State.UNKNOWN).update(
+        state=to, state_since=timezone.now(), due_at=timezone.now(), reply=f"Settled by {by.name}: {why}"[:500]
+    )
+    if moved != 1:
+        raise Refusal("Somebody has settled this delivery already.")
+    note(row, "settled", by=by, why=why, to=to)
+
+
+def _skip_who_must_not_be_mailed(digest: Digest, claimed: list[Delivery]) -> list[Delivery]:
+    members = [row.member_id for row in claimed]
+    active = set(audience(digest.publication).filter(member_id__in=members).values_list("member_id", flat=True))
+    hashes = {print_: row.pk for row in claimed for print_ in Suppression.fingerprints(row.address)}
+    suppressed = {hashes[found] for found in Suppression.objects.filter(hash__in=hashes).values_list("hash", flat=True)}
+    right = [row for row in claimed if row.member_id in active and row.pk not in suppressed]
+    wrong = {row.pk for row in claimed} - {row.pk for row in right}
+    Delivery.objects.filter(pk__in=wrong).update(
+        state=State.SKIPPED,
+        state_since=timezone.now(),
+        lease_until=None,
+        reply="Left or suppressed before the sending.",
+    )
+    return right
+
+
+def _state_after(row: Delivery, outcome: Outcome) -> tuple[str, datetime]:
+    now = timezone.now()
+    if outcome.result is Result.SENT:
+        return State.SENT, now
+    if outcome.result is Result.UNKNOWN:
+        return State.UNKNOWN, now
+    if outcome.result is Result.FAILED and outcome.scope == "recipient":
+        return State.FAILED, now
+    if outcome.scope != "recipient" or outcome.result is Result.STOPPED:
+        # The relay, the login or the connection is the matter, not this address: it waits, and counts no retry.
+        return State.QUEUED, now + timedelta(seconds=60)
+    wait = FIRST_RETRY * 2 ** min(row.attempts, 12)
+    if now + wait > (row.digest.started_at or now) + LAST_RETRY:
+        return State.FAILED, now
+    return State.DEFERRED, now + wait
+
+
+def _requeue(rows: QuerySet[Delivery], due_in: timedelta = timedelta(0)) -> int:
+    now = timezone.now()
+    return rows.update(state=State.QUEUED, state_since=now, due_at=now + due_in, lease_until=None)

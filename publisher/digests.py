@@ -1,0 +1,338 @@
+"""What can be done with digests: compose, edit, proof, approve, schedule, start, pause, resume, cancel."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import date as Date
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from . import numbers, posts, proofs
+from .delivery import ledger
+from .handing import hand_over
+from .lifecycle import NotAllowed, Overtaken, Refusal, move, note
+from .models import Approval, Digest, Entry, Event, Item, Person, Post, Proof, Publication
+
+EDITABLE_ENTRY = frozenset({"title", "teaser", "link", "byline", "image_alt", "image_caption", "picture"})
+
+
+def compose(
+    publication: Publication, *, by: Person | None, date: Date | None = None, items: Iterable[Item] | None = None
+) -> Digest:
+    """A draft of all queued items that are not used in this series yet, newest first, as the series prints them."""
+    chosen = list(items) if items is not None else list(waiting(publication))
+    if not chosen:
+        raise Refusal(f"No item is queued for {publication.series}: queue the items that belong into the next one.")
+    with transaction.atomic():
+        digest = Digest.objects.create(
+            publication=publication, date=date or publication.today(), state=Digest.State.DRAFT, created_by=by
+        )
+        for position, item in enumerate(chosen, 1):
+            _enter(digest, item, position)
+        note(digest, "edited", by=by, why="composed", items=[item.pk for item in chosen])
+    return digest
+
+
+def waiting(publication: Publication) -> Any:
+    """Queued items that no live digest of this series uses, in the series' order."""
+    used = Entry.objects.filter(publication=publication, released=False).values("item")
+    queued = Item.objects.filter(publication=publication, state=Item.State.QUEUED)
+    return queued.exclude(pk__in=used).order_by(F("published_on").desc(nulls_last=True), "id")
+
+
+def add(digest: Digest, item: Item, *, by: Person) -> Entry:
+    with _editing(digest, by, "added an item"):
+        if item.state != Item.State.QUEUED:
+            raise Refusal(f"“{item}” is {item.get_state_display()}: queue it first.")
+        last = digest.entries.order_by("-position").first()
+        return _enter(digest, item, last.position + 1 if last else 1)
+
+
+def remove(entry: Entry, *, by: Person) -> None:
+    with _editing(entry.digest, by, "took an item out"):
+        posts.drop_of_entry(entry, by=by)
+        entry.delete()
+        _renumber(entry.digest, list(entry.digest.entries.all()))
+
+
+def reorder(digest: Digest, entry_ids: list[int], *, by: Person) -> None:
+    """Put the entries into this order. All of them must be named, each once."""
+    entries = {entry.pk: entry for entry in digest.entries.all()}
+    if sorted(entry_ids) != sorted(entries):
+        raise Refusal("The digest has changed meanwhile: look at its entries again.")
+    with _editing(digest, by, "changed the order"):
+        _renumber(digest, [entries[pk] for pk in entry_ids])
+
+
+def edit(digest: Digest, *, by: Person, introduction: str | None = None, date: Date | None = None) -> None:
+    given: dict[str, Any] = {"introduction": introduction, "date": date}
+    changed = {name: value for name, value in given.items() if value is not None and value != getattr(digest, name)}
+    if not changed:
+        return
+    with _editing(digest, by, f"changed the {' and '.join(changed)}"):
+        Digest.objects.filter(pk=digest.pk).update(**changed)
+        for name, value in changed.items():
+            setattr(digest, name, value)
+
+
+def edit_entry(entry: Entry, *, by: Person, **fields: Any) -> None:
+    """Change the digest's copy of an item's text."""
+    if wrong := set(fields) - EDITABLE_ENTRY:
+        raise Refusal(f"These cannot be edited: {', '.join(sorted(wrong))}.")
+    if not fields.get("title", entry.title).strip():
+        raise Refusal("An entry needs a title.")
+    changed = {name: value for name, value in fields.items() if getattr(entry, name) != value}
+    if not changed:
+        return
+    with _editing(entry.digest, by, f"changed the {', '.join(sorted(changed))} of “{entry.title}”"):
+        for name, value in changed.items():
+            setattr(entry, name, value)
+        entry.save(update_fields=list(changed))
+
+
+def edit_post(post: Post, text: str, *, by: Person) -> None:
+    """Word one post anew. Refusal where the network would not take it, or the link was lost."""
+    if post.digest is None:
+        raise Refusal("This post belongs to no digest.")
+    posts.check_text(post, text)
+    if text == post.text:
+        return
+    with _editing(post.digest, by, f"reworded the post on {post.channel}"):
+        Post.objects.filter(pk=post.pk).update(text=text, edited=True)
+        post.text, post.edited = text, True
+
+
+def proof(digest: Digest, *, by: Person | None) -> Proof:
+    """Freeze the digest as it stands and lay it before the approver: draft → in review.
+
+    The number is reserved here, once; the digest keeps it however often it comes back.
+    """
+    with transaction.atomic():
+        digest = _locked(digest)
+        if digest.state != Digest.State.DRAFT:
+            raise NotAllowed(f"{digest.label} is {digest.get_state_display()}: only a draft can be sent to review.")
+        if not digest.entries.exists():
+            raise Refusal("The digest is empty: add an item first.")
+        if digest.number is None:
+            digest.number = numbers.reserve(digest.publication_id)
+            digest.save(update_fields=["number"])
+        posts.draft_for(digest)
+        made = proofs.freeze(digest, by=by)
+        move(digest, Digest.State.IN_REVIEW, by=by, why=f"proof {made.sha256[:12]}")
+    return made
+
+
+def letter(digest: Digest) -> Any:
+    """The letter as it would be now."""
+    return proofs.letter(digest)
+
+
+def why_not(proof: Proof, person: Person) -> str | None:
+    """Why this person may not approve this proof, in a sentence; None when they may."""
+    digest = proof.digest
+    if digest.state != Digest.State.IN_REVIEW:
+        return f"{digest.label} is {digest.get_state_display()}, not in review."
+    if digest.proofs.order_by("-pk").first() != proof:
+        return "There is a newer proof: approve that one."
+    if not person.may_approve:
+        return "You may edit, and ask for changes; approving is for the people named as approvers."
+    if digest.publication.four_eyes and person in editors_since_approval(digest):
+        return "You edited this digest since it was last approved: somebody else has to approve it."
+    return None
+
+
+def editors_since_approval(digest: Digest) -> set[Person]:
+    """Everybody who changed what the proof is made of since a proof of this digest was last approved."""
+    last = Approval.objects.filter(proof__digest=digest, decision="approved").order_by("-at").first()
+    edits = Event.objects.filter(verb="edited", by__isnull=False).select_related("by")
+    if last:
+        edits = edits.filter(at__gt=last.at)
+    items = list(digest.entries.values_list("item_id", flat=True))
+    mine = (
+        edits.filter(noun="digest", noun_id=digest.pk)
+        | edits.filter(noun="item", noun_id__in=items)
+        | edits.filter(noun="publication", noun_id=digest.publication_id, at__gt=_made(digest))
+    )
+    return {event.by for event in mine if event.by}
+
+
+def approve(proof: Proof, *, by: Person, comment: str = "") -> Approval:
+    """Approve exactly these bytes: in review → approved, with its posts, and the hold begins.
+
+    Approving the same proof twice counts once. Refusal where the person may not, or where what would go
+    out now is no longer what the proof holds.
+    """
+    with transaction.atomic():
+        digest = _locked(proof.digest)
+        if digest.proof_id == proof.pk and digest.state != Digest.State.DRAFT:
+            return proof.approvals.filter(decision="approved").latest("at")
+        proof.digest = digest
+        if reason := why_not(proof, by):
+            raise NotAllowed(reason)
+        if not proofs.still_true(proof):
+            raise Overtaken("What would go out has changed since this proof was made: take it back and make a new one.")
+        approval = _decide(proof, by, Approval.Decision.APPROVED, comment)
+        start_at = timezone.now() + timedelta(minutes=digest.publication.hold_minutes)
+        move(digest, Digest.State.APPROVED, by=by, why=comment, proof=proof, start_at=start_at, attention="")
+        posts.approve_of_digest(digest, by=by)
+    return approval
+
+
+def ask_changes(proof: Proof, *, by: Person, comment: str) -> Approval:
+    """Send the digest back with a comment: in review → draft."""
+    if not comment.strip():
+        raise Refusal("Say what should change: the editor reads it.")
+    with transaction.atomic():
+        digest = _locked(proof.digest)
+        if digest.state != Digest.State.IN_REVIEW or digest.proofs.order_by("-pk").first() != proof:
+            raise Overtaken("This proof is no longer the one in review. Look again.")
+        approval = _decide(proof, by, Approval.Decision.CHANGES, comment)
+        move(digest, Digest.State.DRAFT, by=by, why=comment)
+    return approval
+
+
+def schedule(digest: Digest, at: datetime, *, by: Person) -> None:
+    """Let an approved digest start at this moment; never within the hold that allows an undo."""
+    if digest.state != Digest.State.APPROVED:
+        raise NotAllowed(f"{digest.label} is {digest.get_state_display()}: only an approved digest is scheduled.")
+    hold = timezone.now() + timedelta(minutes=digest.publication.hold_minutes)
+    _plan(digest, max(at, hold), by, "scheduled")
+    posts.schedule_of_digest(digest)
+
+
+def unschedule(digest: Digest, *, by: Person) -> None:
+    """Undo during the hold: stays approved, starts when somebody schedules it."""
+    _plan(digest, None, by, "unscheduled")
+
+
+def start(digest: Digest) -> None:
+    """Begin a due digest: approved → preparing. What is due too late, or grew since, asks a person instead."""
+    if question := _question(digest):
+        _plan(digest, None, None, "asked", attention=question)
+        return
+    move(digest, Digest.State.PREPARING, by=None, why="due", started_at=timezone.now())
+    hand_over("workers.delivery.prepare", digest.pk)
+
+
+def prepare(digest: Digest) -> None:
+    """Freeze the audience chunk by chunk, then preparing → sending. Goes on where it was after a crash."""
+    while digest.state == Digest.State.PREPARING:
+        if not ledger.freeze_chunk(digest):
+            move(digest, Digest.State.SENDING, by=None, frozen_count=ledger.frozen(digest))
+        else:
+            digest.refresh_from_db()
+    hand_over("workers.delivery.send", digest.pk)
+
+
+def pause(digest: Digest, *, by: Person | None, why: str = "") -> None:
+    move(digest, Digest.State.PAUSED, by=by, why=why, attention=why if by is None else "")
+
+
+def resume(digest: Digest, *, by: Person) -> None:
+    """Go on where the pause was. What nobody has received yet is sent once; nothing is sent again."""
+    if digest.state != Digest.State.PAUSED:
+        raise NotAllowed(f"{digest.label} is {digest.get_state_display()}, not paused.")
+    frozen = digest.frozen_count is not None
+    move(digest, Digest.State.SENDING if frozen else Digest.State.PREPARING, by=by, attention="")
+    hand_over("workers.delivery.send" if frozen else "workers.delivery.prepare", digest.pk)
+
+
+def cancel(digest: Digest, *, by: Person, why: str = "") -> None:
+    """Stop for good. Where nobody received it, its number and its items are free again."""
+    with transaction.atomic():
+        move(digest, Digest.State.CANCELLED, by=by, why=why, start_at=None)
+        reached = ledger.skip_rest(digest)
+        posts.cancel_of_digest(digest, by=by, why="the digest was cancelled")
+        if not reached:
+            digest.entries.update(released=True)
+            numbers.give_back(digest)
+
+
+def finish(digest: Digest) -> bool:
+    """sending → sent, when nothing is queued, claimed, armed or deferred."""
+    if digest.state != Digest.State.SENDING or ledger.unfinished(digest):
+        return False
+    move(digest, Digest.State.SENT, by=None)
+    return True
+
+
+def drop_item(item: Item, *, by: Person, why: str) -> None:
+    """Take a withdrawn item out of every digest that has not begun to go out. That voids an approval."""
+    entries = Entry.objects.filter(item=item, released=False, digest__state__in=["draft", "in_review", "approved"])
+    for entry in entries.select_related("digest", "digest__publication"):
+        remove(entry, by=by)
+
+
+@contextmanager
+def _editing(digest: Digest, by: Person, what: str) -> Iterator[None]:
+    """One edit of a digest: refused once it goes out, voids what was in review or approved, and is written down."""
+    with transaction.atomic():
+        current = _locked(digest)
+        if not current.editable:
+            raise NotAllowed(f"{current.label} is {current.get_state_display()}: its text can no longer change.")
+        if current.state != Digest.State.DRAFT:
+            void(current, by=by, why=what)
+        digest.state, digest.proof, digest.start_at = current.state, None, None
+        yield
+        note(digest, "edited", by=by, why=what)
+
+
+def void(digest: Digest, *, by: Person, why: str) -> None:
+    """Back to draft: what was laid before the approver, or approved, is no longer what would go out."""
+    posts.withdraw_approval(digest, by=by)
+    move(digest, Digest.State.DRAFT, by=by, why=why, proof=None, start_at=None)
+
+
+def _enter(digest: Digest, item: Item, position: int) -> Entry:
+    if Entry.objects.filter(publication=digest.publication, item=item, released=False).exists():
+        raise Refusal(f"“{item}” is already used in this series: each item goes out once.")
+    copied = {name: getattr(item, name) for name in EDITABLE_ENTRY}
+    return Entry.objects.create(digest=digest, publication=digest.publication, item=item, position=position, **copied)
+
+
+def _renumber(digest: Digest, entries: list[Entry]) -> None:
+    for position, entry in enumerate(entries, 1):
+        Entry.objects.filter(pk=entry.pk).update(position=position)
+
+
+def _locked(digest: Digest) -> Digest:
+    return Digest.objects.select_for_update(of=("self",)).select_related("publication").get(pk=digest.pk)
+
+
+def _decide(proof: Proof, by: Person, decision: str, comment: str) -> Approval:
+    approval, _ = Approval.objects.update_or_create(
+        proof=proof, person=by, defaults={"decision": decision, "comment": comment}
+    )
+    return approval
+
+
+def _plan(digest: Digest, at: datetime | None, by: Person | None, verb: str, attention: str = "") -> None:
+    """Set when an approved digest starts, unless it has begun meanwhile."""
+    approved = Digest.objects.filter(pk=digest.pk, state=Digest.State.APPROVED)
+    if approved.update(start_at=at, attention=attention) != 1:
+        raise Overtaken(f"{digest.label} has begun meanwhile: pause it instead.")
+    digest.start_at, digest.attention = at, attention
+    note(digest, verb, by=by, why=attention, at=at.isoformat() if at else None)
+
+
+def _question(digest: Digest) -> str:
+    """What a person must decide before this digest may start; empty when nothing."""
+    assert digest.start_at is not None
+    assert digest.proof is not None
+    if timezone.now() - digest.start_at > timedelta(seconds=settings.LATE_AFTER):
+        return f"This was due on {digest.start_at:%d %B at %H:%M} UTC and the service was down. Send it now?"
+    now, then = ledger.audience(digest.publication).count(), digest.proof.audience_count
+    if now > then * 1.1 and now - then > 10:
+        return f"{now} members would receive this; when it was approved there were {then}. Send it to all of them?"
+    return ""
+
+
+def _made(digest: Digest) -> datetime:
+    first = Event.objects.filter(noun="digest", noun_id=digest.pk).order_by("pk").first()
+    return first.at if first else timezone.now()

@@ -1,0 +1,50 @@
+"""Who holds a lease: a process, named so that any other process can tell whether it still lives."""
+
+from __future__ import annotations
+
+import os
+import socket
+from functools import cache
+from pathlib import Path
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+def me() -> str:
+    """host/boot/pid/start: a pid alone comes back after a while, with its start time it does not."""
+    return f"{_here()}/{os.getpid()}/{_started(os.getpid())}"
+
+
+def alive(holder: str) -> bool | None:
+    """Whether the process lives; None where that cannot be known from here: another machine."""
+    here, _, process = holder.rpartition("/")[0].rpartition("/")
+    if here != _here():
+        return None
+    started = holder.rpartition("/")[2]
+    return _started(int(process)) == started
+
+
+@cache
+def _here() -> str:
+    boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else "-"
+    return f"{socket.gethostname()}/{boot}"
+
+
+def _started(pid: int) -> str:
+    """The start time of a living process; "" for none. Zombies count as dead: they will never answer."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return _started_elsewhere(pid)
+    return "" if fields[0] == "Z" else fields[19]
+
+
+def _started_elsewhere(pid: int) -> str:
+    """Where there is no /proc (macOS): alive or not is all that can be said cheaply."""
+    if Path("/proc/self/stat").exists():
+        return ""
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return ""
+    return "alive"

@@ -1,0 +1,316 @@
+"""What can be done with posts: draft, approve, schedule, publish, reconcile, and what a person decides."""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from . import holders, links, networks, reach
+from .lifecycle import NotAllowed, Refusal, move, note
+from .models import Channel, Digest, Entry, Item, Person, Post
+from .networks import text as wording
+from .networks.base import CannotLook, Network, Outgoing, Picture, Published, Refused, TryLater, Unknown
+
+logger = logging.getLogger(__name__)
+
+State = Post.State
+#: When an unknown post is looked for on the network's own timeline, counted from the doubt.
+LOOKS = tuple(timedelta(seconds=seconds) for seconds in (30, 120, 600, 3600))
+#: A network's clock may be behind ours: what it dates this much before our intent may still be ours.
+SKEW = timedelta(minutes=2)
+_WAITING = (State.DRAFT, State.APPROVED, State.HELD)
+
+
+def draft_for(digest: Digest) -> None:
+    """Write the posts of a digest: one for the digest and one for each entry, on each channel.
+
+    A text that staff worded themselves is kept; posts of entries that were taken out are cancelled.
+    """
+    entries = list(digest.entries.select_related("item", "picture"))
+    for post in digest.posts.filter(state=State.DRAFT, item__isnull=False).exclude(
+        item__in=[e.item_id for e in entries]
+    ):
+        move(post, State.CANCELLED, by=None, why="its item is no longer in the digest")
+    for channel in digest.publication.channels.all():
+        _draft(channel, digest, None, 0, _digest_words(digest, entries))
+        for entry in entries:
+            _draft(channel, digest, entry, entry.position, _item_words(digest, entry))
+
+
+def check_text(post: Post, text: str) -> None:
+    """Refusal, in a sentence, where the network would not take this text or it lost its link."""
+    network = networks.network_class(post.channel.network)
+    length = network.measure(text)
+    if length > network.limit:
+        raise Refusal(f"{network.label} takes {network.limit} characters; this has {length}. Shorten it.")
+    if network.link_in_text and post.link and post.link not in text.split():
+        raise Refusal(f"The link {post.link} has to stay in the text, whole.")
+    if not text.strip():
+        raise Refusal("A post needs a text.")
+
+
+def approve_of_digest(digest: Digest, *, by: Person | None) -> None:
+    """The posts were in the proof: they are approved with it, and get their times."""
+    for post in digest.posts.filter(state=State.DRAFT):
+        move(post, State.APPROVED, by=by, why="with the digest")
+    schedule_of_digest(digest)
+
+
+def schedule_of_digest(digest: Digest) -> None:
+    """Place the approved posts into the slots of their channels, from the digest's start on, in their order."""
+    start = digest.start_at or timezone.now()
+    for channel in Channel.objects.filter(posts__digest=digest).distinct():
+        waiting = list(channel.posts.filter(digest=digest, state=State.APPROVED).order_by("position", "id"))
+        for post, due_at in zip(waiting, free_slots(channel, start, len(waiting), without=digest), strict=True):
+            Post.objects.filter(pk=post.pk, state=State.APPROVED).update(due_at=due_at)
+
+
+def free_slots(channel: Channel, start: datetime, wanted: int, *, without: Digest | None = None) -> list[datetime]:
+    """The next `wanted` times at which nothing is planned on the channel. Without slots: at once."""
+    slots = list(channel.slots.all())
+    if not slots:
+        return [start] * wanted
+    planned = channel.posts.filter(due_at__isnull=False).exclude(digest=without) if without else channel.posts.all()
+    taken = set(planned.values_list("due_at", flat=True))
+    zone, day, found = channel.publication.zone, start.astimezone(channel.publication.zone).date(), []
+    while len(found) < wanted:
+        for slot in (slot for slot in slots if slot.weekday == day.weekday()):
+            # By way of UTC: a wall time that does not exist in spring is moved on, not shown as it cannot be.
+            at = datetime.combine(day, slot.time, zone).astimezone(UTC)
+            if at >= start and at not in taken and len(found) < wanted:
+                found.append(at)
+        day += timedelta(days=1)
+    return found
+
+
+def withdraw_approval(digest: Digest, *, by: Person | None) -> None:
+    for post in digest.posts.filter(state=State.APPROVED):
+        move(post, State.DRAFT, by=by, why="the approval is void", due_at=None)
+
+
+def drop_of_entry(entry: Entry, *, by: Person | None) -> None:
+    for post in entry.digest.posts.filter(item=entry.item, state__in=_WAITING):
+        move(post, State.CANCELLED, by=by, why="its item was taken out of the digest")
+
+
+def cancel_of_item(item: Item, *, by: Person | None, why: str) -> None:
+    for post in item.posts.filter(state__in=_WAITING):
+        move(post, State.CANCELLED, by=by, why=why)
+
+
+def cancel_of_digest(digest: Digest, *, by: Person | None, why: str) -> None:
+    for post in digest.posts.filter(state__in=_WAITING):
+        move(post, State.CANCELLED, by=by, why=why)
+
+
+def hold(post: Post, *, by: Person, why: str = "") -> None:
+    move(post, State.HELD, by=by, why=why)
+
+
+def release(post: Post, *, by: Person) -> None:
+    move(post, State.APPROVED, by=by, due_at=timezone.now())
+
+
+def cancel(post: Post, *, by: Person, why: str = "") -> None:
+    move(post, State.CANCELLED, by=by, why=why)
+
+
+def settle(post: Post, *, by: Person, published: bool, remote_url: str = "") -> None:
+    """A person's evidence on an unknown post: it is there, or it is not and goes out again."""
+    if post.state != State.UNKNOWN:
+        raise NotAllowed(f"{post} is {post.get_state_display()}, not unknown.")
+    if published:
+        move(post, State.PUBLISHED, by=by, why="seen by a person", remote_url=remote_url, published_at=timezone.now())
+    else:
+        move(post, State.APPROVED, by=by, why="not there, says a person", due_at=timezone.now(), look_at=None)
+
+
+def due() -> Any:
+    """Posts whose time has come and that may go out now."""
+    now = timezone.now()
+    return Post.objects.filter(state=State.APPROVED, due_at__lte=now, channel__paused=False).filter(_may_go())
+
+
+def publish(post: Post) -> None:
+    """Post it once. The intent is committed before the request leaves; the outcome is one of four.
+
+    Does nothing where the post is not due, is no longer approved, or somebody else has it.
+    """
+    if not _intend(post):
+        return
+    try:
+        adapter = _connect(post.channel)
+        published = adapter.publish(_outgoing(post))
+    except (Refusal, Refused, TryLater) as problem:
+        _not_posted(post, problem)
+    except Exception as problem:  # whatever broke, bytes may have left: only the timeline can tell
+        _doubt(post, problem)
+    else:
+        _published(post, published, "")
+
+
+def reconcile(post: Post) -> None:
+    """Look for an unknown post on the network's own timeline. Found: published. Else look again, at last ask."""
+    if post.state != State.UNKNOWN or post.intent_at is None:
+        return
+    try:
+        known = post.channel.posts.exclude(remote_id="").values_list("remote_id", flat=True)
+        found = _connect(post.channel).find(_outgoing(post), since=post.intent_at - SKEW, known=set(known))
+    except (CannotLook, TryLater, Refused, Unknown, Refusal) as problem:
+        _look_again(post, f"The timeline could not be read: {problem}")
+        return
+    if found:
+        _published(post, found, "found on the timeline")
+    else:
+        _look_again(post, "It was not on the timeline.")
+
+
+def recover() -> int:
+    """Posts whose worker died between the intent and the outcome become unknown, and are looked for at once."""
+    lost = [post for post in Post.objects.filter(state=State.PUBLISHING) if _abandoned(post)]
+    for post in lost:
+        move(post, State.UNKNOWN, by=None, why="the worker ended while posting", look_at=timezone.now(), looks=0)
+    return len(lost)
+
+
+def to_look_for() -> Any:
+    return Post.objects.filter(state=State.UNKNOWN, look_at__lte=timezone.now())
+
+
+def _may_go() -> Q:
+    """Its item is still wanted, and its digest is on its way: never an announcement of what nobody received."""
+    item = Q(item__isnull=True) | Q(item__state=Item.State.QUEUED)
+    digest = Q(digest__isnull=True) | Q(digest__state__in=[Digest.State.SENDING, Digest.State.SENT])
+    return item & digest
+
+
+def _intend(post: Post) -> bool:
+    """Commit that we are about to post. The item is locked and asked again here: withdrawing it meanwhile wins."""
+    with transaction.atomic():
+        if post.item_id:
+            Item.objects.select_for_update().get(pk=post.item_id)
+        if not due().filter(pk=post.pk).exists():
+            return False
+        fresh = Post.objects.get(pk=post.pk)
+        move(
+            fresh,
+            State.PUBLISHING,
+            by=None,
+            holder=holders.me(),
+            intent_at=timezone.now(),
+            attempts=fresh.attempts + 1,
+        )
+    post.refresh_from_db()
+    return True
+
+
+def _connect(channel: Channel) -> Network:
+    address = reach.allowed(settings.NETWORK_URLS[channel.network])
+    return networks.connect(channel.network, credentials=channel.credentials, address=address, account=channel.account)
+
+
+def _outgoing(post: Post) -> Outgoing:
+    picture = post.picture and Picture(bytes(post.picture.content), post.picture.media_type, post.image_alt)
+    return Outgoing(text=post.text, link=post.link or None, picture=picture or None)
+
+
+def _published(post: Post, published: Published, why: str) -> None:
+    move(
+        post,
+        State.PUBLISHED,
+        by=None,
+        why=why,
+        remote_id=published.remote_id,
+        remote_url=published.url,
+        published_at=published.at or timezone.now(),
+        look_at=None,
+        outcome="",
+    )
+
+
+def _not_posted(post: Post, problem: Exception) -> None:
+    """Nothing was posted, and we know it."""
+    if isinstance(problem, TryLater):
+        move(post, State.APPROVED, by=None, why=str(problem), due_at=timezone.now() + timedelta(seconds=problem.after))
+    elif isinstance(problem, Refused) and problem.kind == "duplicate":
+        # The network has this text already. If that is ours, from an attempt we lost, the timeline shows it.
+        move(post, State.UNKNOWN, by=None, why=str(problem), look_at=timezone.now(), looks=0, outcome=str(problem))
+    else:
+        move(post, State.REFUSED, by=None, why=str(problem), outcome=str(problem))
+        if isinstance(problem, Refused) and problem.kind in {"credentials", "money", "permission"}:
+            Channel.objects.filter(pk=post.channel_id).update(paused=True, attention=str(problem))
+
+
+def _doubt(post: Post, problem: Exception) -> None:
+    if not isinstance(problem, Unknown):
+        logger.exception("posting %s broke in a way that no adapter names", post)
+    sentence = str(problem) if isinstance(problem, Unknown) else "Posting broke off; it may have been posted."
+    look_at = timezone.now() + LOOKS[0]
+    move(post, State.UNKNOWN, by=None, why=sentence, look_at=look_at, looks=0, outcome=sentence)
+
+
+def _look_again(post: Post, sentence: str) -> None:
+    looks = post.looks + 1
+    assert post.intent_at is not None
+    more = looks < len(LOOKS)
+    asked = "" if more else " Look at the account yourself and say whether it is there."
+    look_at = timezone.now() + (LOOKS[looks] - LOOKS[looks - 1]) if more else None
+    Post.objects.filter(pk=post.pk, state=State.UNKNOWN).update(looks=looks, look_at=look_at, outcome=sentence + asked)
+    note(post, "looked", by=None, why=sentence)
+
+
+def _abandoned(post: Post) -> bool:
+    living = holders.alive(post.holder)
+    too_long = timezone.now() - post.state_since > timedelta(minutes=10)
+    return living is False or (living is None and too_long)
+
+
+def _draft(channel: Channel, digest: Digest, entry: Entry | None, position: int, words: dict[str, Any]) -> None:
+    purpose = Post.Purpose.ITEM if entry else Post.Purpose.DIGEST
+    existing = Post.objects.filter(channel=channel, digest=digest, item=entry and entry.item, purpose=purpose)
+    post = existing.exclude(state=State.CANCELLED).first()
+    text = wording.render(purpose.value, channel.network, with_picture=bool(entry and entry.picture_id), **words)
+    fields = {
+        "link": words["link"],
+        "picture": entry and entry.picture,
+        "image_alt": entry.image_alt if entry else "",
+        "position": position,
+    }
+    if post is None:
+        post = Post.objects.create(
+            channel=channel,
+            digest=digest,
+            item=entry and entry.item,
+            purpose=purpose,
+            state=State.DRAFT,
+            text=text,
+            **fields,
+        )
+        note(post, "drafted", by=None)
+    elif post.state == State.DRAFT:
+        # Staff's own wording stays, unless the link it carries is no longer the one.
+        kept = post.edited and post.link == words["link"]
+        Post.objects.filter(pk=post.pk).update(text=post.text if kept else text, edited=kept, **fields)
+
+
+def _digest_words(digest: Digest, entries: list[Entry]) -> dict[str, Any]:
+    return {
+        "label": digest.label,
+        "headlines": [entry.title for entry in entries],
+        "link": links.digest_url(digest),
+    }
+
+
+def _item_words(digest: Digest, entry: Entry) -> dict[str, Any]:
+    return {
+        "label": digest.label,
+        "title": entry.title,
+        "teaser": entry.teaser,
+        "link": entry.link or links.entry_url(entry),
+    }

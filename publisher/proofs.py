@@ -1,0 +1,99 @@
+"""Making a proof: the exact bytes of a digest and its posts, and the SHA-256 over all of it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from . import letters, links
+from .delivery import ledger
+from .models import Digest, Entry, Person, Proof
+
+
+def freeze(digest: Digest, *, by: Person | None) -> Proof:
+    """The proof of the digest as it stands. The same bytes give the same proof."""
+    content = _content(digest)
+    proof, _ = Proof.objects.get_or_create(
+        digest=digest,
+        sha256=sha256(content),
+        defaults={**content, "audience_count": ledger.audience(digest.publication).count(), "made_by": by},
+    )
+    return proof
+
+
+def still_true(proof: Proof) -> bool:
+    """Whether the proof's bytes hash to what it says, and are what would go out now."""
+    stored = {name: getattr(proof, name) for name in ("subject", "html", "text", "posts", "audience")}
+    return sha256(stored) == proof.sha256 == sha256(_content(proof.digest))
+
+
+def sha256(content: dict[str, Any]) -> str:
+    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def letter(digest: Digest) -> letters.Letter:
+    return letters.render(edition(digest))
+
+
+def edition(digest: Digest) -> letters.Edition:
+    """What the letter is made of, read from the rows."""
+    publication = digest.publication
+    entries = digest.entries.select_related("picture", "digest__publication")
+    sections = publication.sections.filter(shown=True)
+    return letters.Edition(
+        organisation=publication.organisation,
+        series=publication.series,
+        label=digest.label,
+        introduction=digest.introduction,
+        entries=tuple(_entry(digest, entry) for entry in entries),
+        sections=tuple(letters.Section(title=section.title, body=section.body) for section in sections),
+        join_url=publication.join_url or links.subscribe_url(publication),
+        join_label="Become a member",
+        archive_url=links.archive_url(publication),
+        site_url=publication.site_url,
+        postal_address=publication.postal_address,
+        accent=publication.accent,
+        language=publication.language,
+    )
+
+
+def _entry(digest: Digest, entry: Entry) -> letters.Entry:
+    picture = entry.picture
+    return letters.Entry(
+        title=entry.title,
+        label=digest.label,
+        teaser=entry.teaser,
+        link=entry.link or None,
+        byline=entry.byline or None,
+        image_url=links.picture_url(picture) if picture else None,
+        image_alt=entry.image_alt,
+        image_caption=entry.image_caption or None,
+        image_width=picture.width if picture else None,
+        image_height=picture.height if picture else None,
+        more_url=entry.link or (links.entry_url(entry) if digest.number and entry.item.body else None),
+    )
+
+
+def _content(digest: Digest) -> dict[str, Any]:
+    made = letter(digest)
+    return {
+        "subject": made.subject,
+        "html": made.html,
+        "text": made.text,
+        "posts": [_post(post) for post in digest.posts.exclude(state="cancelled").select_related("channel")],
+        "audience": {"publication": digest.publication.slug, "subscription": "active"},
+    }
+
+
+def _post(post: Any) -> dict[str, Any]:
+    return {
+        "post": post.pk,
+        "channel": str(post.channel),
+        "purpose": post.purpose,
+        "text": post.text,
+        "link": post.link,
+        "picture": post.picture_id,
+        "alt": post.image_alt,
+    }

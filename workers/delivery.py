@@ -1,0 +1,49 @@
+"""The queue `delivery`: preparing and sending digests, and notices to one person."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from publisher import digests, notices
+from publisher.delivery import sending
+from publisher.handing import hand_over
+from publisher.models import Digest
+
+
+@shared_task(name="workers.delivery.start")
+def start(digest_id: int) -> None:
+    digest = _digest(digest_id)
+    if digest.due:
+        digests.start(digest)
+
+
+@shared_task(name="workers.delivery.prepare")
+def prepare(digest_id: int) -> None:
+    digests.prepare(_digest(digest_id))
+
+
+@shared_task(name="workers.delivery.send")
+def send(digest_id: int) -> None:
+    digest = _digest(digest_id)
+    if digest.state != Digest.State.SENDING:
+        return
+    try:
+        sent = sending.send_batch(digest)
+    except sending.Stopped as problem:
+        digests.pause(digest, by=None, why=str(problem))
+        return
+    if sent:
+        hand_over("workers.delivery.send", digest_id)
+    else:
+        digests.finish(digest)
+
+
+@shared_task(name="workers.delivery.notice")
+def notice(notice_id: int) -> None:
+    found = notices.due().filter(pk=notice_id).first()
+    if found:
+        notices.send(found)
+
+
+def _digest(digest_id: int) -> Digest:
+    return Digest.objects.select_related("publication", "proof").get(pk=digest_id)

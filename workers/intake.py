@@ -1,0 +1,22 @@
+"""The queue `intake`: asking sources, and fetching the pictures they name."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from publisher import sources
+from publisher.models import Item, Source
+
+
+@shared_task(name="workers.intake.poll")
+def poll(source_id: int) -> None:
+    source = Source.due().select_related("publication").filter(pk=source_id).first()
+    if source:
+        sources.poll(source)
+
+
+@shared_task(name="workers.intake.picture")
+def picture(item_id: int) -> None:
+    item = Item.objects.filter(pk=item_id, picture=None).exclude(image_url="").first()
+    if item:
+        sources.fetch_picture(item)

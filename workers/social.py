@@ -1,0 +1,24 @@
+"""The queue `social`: posts, and looking for those whose outcome is unknown."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from publisher import posts
+from publisher.models import Post
+
+
+@shared_task(name="workers.social.publish")
+def publish(post_id: int) -> None:
+    posts.publish(_post(post_id))
+
+
+@shared_task(name="workers.social.reconcile")
+def reconcile(post_id: int) -> None:
+    found = posts.to_look_for().select_related("channel__publication", "picture").filter(pk=post_id).first()
+    if found:
+        posts.reconcile(found)
+
+
+def _post(post_id: int) -> Post:
+    return Post.objects.select_related("channel__publication", "item", "digest", "picture").get(pk=post_id)
