@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from publisher.sandbox import pages, store
+from publisher.sandbox import faults, pages, store
 from publisher.sandbox.store import Store
 
 log = logging.getLogger("publisher.sandbox")
@@ -41,11 +41,19 @@ class Running:
 def application(things: Store) -> web.Application:
     """The HTTP side, without a socket: every room's routes over one store."""
     app = web.Application(client_max_size=LARGEST_BODY, middlewares=[logged, with_headers])
+    app[faults.STOPPING] = asyncio.Event()
+    app.on_shutdown.append(let_go)
     for name in store.ROOMS:
         room = store.room(name)
-        app.add_routes(room.routes(things) if room else [])
+        if room and hasattr(room, "routes"):
+            app.add_routes(room.routes(things))
     app.add_routes([web.get("/sandbox.css", stylesheet), web.delete("/control", forgetting(things))])
     return app
+
+
+async def let_go(app: web.Application) -> None:
+    """End the connections that a fault holds open, so that stopping does not wait for their clients."""
+    app[faults.STOPPING].set()
 
 
 @web.middleware
@@ -88,13 +96,11 @@ def forgetting(things: Store) -> Handler:
 async def start(things: Store, http: tuple[str, int], smtp: tuple[str, int]) -> Running:
     """Listen on both addresses; port 0 takes a free one.
 
-    A room has `SCHEMA` and `routes(store)`; mail also `start_smtp(store, host, port)`, which gives an object
-    with the real `port` and `async def stop()`.
+    A room may have `SCHEMA` and `routes(store)`; mail also has `start_smtp(store, host, port)`, which gives an
+    object with the real `port` and `async def stop()`.
     """
     # With cancellation, a handler that holds a connection on purpose ends when its client goes away.
-    runner = web.AppRunner(
-        application(things), access_log=None, handler_cancellation=True, shutdown_timeout=1.0
-    )
+    runner = web.AppRunner(application(things), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, *http).start()
     mail = store.room("mail")

@@ -9,15 +9,19 @@ import importlib.util
 import json
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-ROOMS = ("accounts", "faults", "x", "graph", "mail")
+# 4 November 2010, where X's own ids begin to count.
+EPOCH = 1288834974.657
+
+ROOMS = ("accounts", "rates", "faults", "x", "graph", "mail", "pages")
 
 LOG = """
 CREATE TABLE IF NOT EXISTS log (
@@ -44,6 +48,7 @@ class Store:
     db: sqlite3.Connection
     schema: str
     lock: threading.RLock = field(default_factory=threading.RLock)
+    last_id: int = 0
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -74,6 +79,12 @@ class Store:
         found = self.rows(sql, *values)
         return found[0] if found else None
 
+    def new_id(self) -> int:
+        """A number above every earlier one, of the length that both networks print (made of the time)."""
+        with self.lock:
+            self.last_id = max(self.last_id + 1, int((time.time() - EPOCH) * 1000) << 22)
+            return self.last_id
+
     def record(self, room: str, *, who: str, what: str, body: bytes | str = b"", **facts: Any) -> int:
         """Add a line to the log and return its number. Facts are JSON values and never secrets."""
         content = body.encode() if isinstance(body, str) else body
@@ -99,9 +110,7 @@ class Store:
     def forget(self) -> None:
         """Forget everything, the log too: the tables are dropped and made anew."""
         with self.lock:
-            for table in self.rows(
-                "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-            ):
+            for table in self.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"):
                 self.db.execute(f'DROP TABLE "{table["name"]}"')
             self.db.executescript(self.schema)
 
@@ -118,14 +127,18 @@ def open(folder: Path | str) -> Store:
     db.row_factory = sqlite3.Row
     # NORMAL survives kill -9 of this process, which the tests do; only a power cut may lose the last lines.
     db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=5000;")
-    schema = LOG + "".join(module.SCHEMA for module in map(room, ROOMS) if module)
+    schema = LOG + "".join(getattr(module, "SCHEMA", "") for module in map(room, ROOMS) if module)
     db.executescript(schema)
     return Store(db, schema)
 
 
-def now() -> str:
-    """This moment in UTC, ISO 8601 with milliseconds, as X prints times: 2027-03-31T09:00:00.000Z."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+def now(*, ago: float = 0) -> str:
+    """This moment (or so many seconds ago) in UTC, as X prints times: 2027-03-31T09:00:00.000Z."""
+    return printed(datetime.now(UTC) - timedelta(seconds=ago))
+
+
+def printed(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def room(name: str) -> ModuleType | None:

@@ -1,0 +1,202 @@
+"""What a fault can be: a table of named behaviours for each network.
+
+A behaviour is a function (request, handler, options) → answer, its usual options, and a sentence about it.
+Most are an answer in the network's place, told as data.
+"""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from publisher.sandbox import errors
+
+STOPPING = web.AppKey("stopping", asyncio.Event)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Options = dict[str, Any]
+Act = Callable[[web.Request, Handler, Options], Awaitable[web.StreamResponse]]
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    says: str
+    act: Act
+    usual: Options = field(default_factory=dict)
+
+
+async def close(request: web.Request, handler: Handler, options: Options) -> web.StreamResponse:
+    """Cut the connection without an answer."""
+    await _commit(request, handler, options)
+    return _cut(request)
+
+
+async def silent(request: web.Request, handler: Handler, options: Options) -> web.StreamResponse:
+    """Hold the connection until the client gives up or the sandbox stops."""
+    await _commit(request, handler, options)
+    await request.app[STOPPING].wait()
+    return _cut(request)
+
+
+async def late(request: web.Request, handler: Handler, options: Options) -> web.StreamResponse:
+    """Do what was asked at once, and answer properly after some seconds."""
+    answer = await handler(request)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(request.app[STOPPING].wait(), options["seconds"])
+    return answer
+
+
+async def lagging(request: web.Request, handler: Handler, options: Options) -> web.StreamResponse:
+    """Answer as the network knew it some seconds ago."""
+    request["lag"] = options["seconds"]
+    return await handler(request)
+
+
+async def truncated(request: web.Request, handler: Handler, options: Options) -> web.StreamResponse:
+    """The first half of the proper answer, as if that were all."""
+    answer = await handler(request)
+    body = _body(answer)
+    return web.Response(body=body[: len(body) // 2], status=answer.status, content_type="application/json")
+
+
+async def cut_body(request: web.Request, handler: Handler, options: Options) -> web.StreamResponse:
+    """Announce the whole answer, send half of it, and cut the connection."""
+    answer = await handler(request)
+    body = _body(answer)
+    half = web.StreamResponse(status=answer.status, headers={"Content-Type": "application/json"})
+    half.content_length = len(body)
+    await half.prepare(request)
+    await half.write(body[: len(body) // 2])
+    _cut(request)
+    return half
+
+
+async def slow_body(request: web.Request, handler: Handler, options: Options) -> web.StreamResponse:
+    """The proper answer, a byte at a time, spread over some seconds."""
+    answer = await handler(request)
+    body = _body(answer)
+    slow = web.StreamResponse(status=answer.status, headers={"Content-Type": "application/json"})
+    await slow.prepare(request)
+    for position in range(len(body)):
+        await slow.write(body[position : position + 1])
+        await asyncio.sleep(options["seconds"] / len(body))
+    return slow
+
+
+async def redirect(request: web.Request, handler: Handler, options: Options) -> web.StreamResponse:
+    await _commit(request, handler, options)
+    return web.Response(status=301, headers={"Location": options["location"]})
+
+
+def answering(make: Callable[[web.Request, Options], errors.Refusal]) -> Act:
+    """Answer this, whatever was asked."""
+
+    async def act(request: web.Request, handler: Handler, options: Options) -> web.StreamResponse:
+        proper = await _commit(request, handler, options)
+        answer = make(request, options).response()
+        if answer.status == 200 and proper is not None:
+            answer.set_status(proper.status)
+        return answer
+
+    return act
+
+
+def fixed(status: int, body: Any, content_type: str = "application/json") -> Act:
+    return answering(lambda request, options: errors.Refusal(status, body, content_type=content_type))
+
+
+def x_answer(name: str) -> Act:
+    return answering(lambda request, options: errors.x_refusal(name))
+
+
+def x_limit(name: str) -> Act:
+    """X's 429 with its three headers; the reset lies `seconds` ahead, or behind where that is negative."""
+
+    def make(request: web.Request, options: Options) -> errors.Refusal:
+        reset = errors.in_seconds(options["seconds"])
+        return errors.x_refusal(name, errors.rate_headers(100, 100, reset))
+
+    return answering(make)
+
+
+def graph_answer(code: int, subcode: int | None) -> Act:
+    return answering(lambda request, options: errors.graph(code, subcode))
+
+
+async def _commit(request: web.Request, handler: Handler, options: Options) -> web.StreamResponse | None:
+    """What the handler did, where this fault is to do what was asked; None where it is not."""
+    return await handler(request) if options.get("commit") else None
+
+
+def _body(answer: web.StreamResponse) -> bytes:
+    body = answer.body if isinstance(answer, web.Response) else None
+    return body if isinstance(body, bytes) else b""
+
+
+def _cut(request: web.Request) -> web.Response:
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()
+
+
+HTML = "<!doctype html><title>Something went wrong</title><h1>Sorry, something went wrong.</h1>"
+LARGE = json.dumps({"data": {"id": "1", "text": "x" * 10 * 2**20}, "id": "1_1"})
+COMMIT = {"commit": True}
+
+EVERYWHERE = {
+    "close_before_reading": Behaviour("cuts the connection before it reads the body; nothing is done", close),
+    "close_after_commit": Behaviour("does it, then cuts the connection without an answer", close, COMMIT),
+    "silent": Behaviour("does nothing and never answers", silent),
+    "silent_after_commit": Behaviour("does it and never answers", silent, COMMIT),
+    "late_after_commit": Behaviour("does it and answers after `seconds`", late, {"seconds": 30}),
+    "html_500": Behaviour("500 with a page of HTML", fixed(500, HTML, "text/html")),
+    "html_503": Behaviour("503 with a page of HTML", fixed(503, HTML, "text/html")),
+    "html_success": Behaviour("does it, and answers success with HTML", fixed(200, HTML, "text/html"), COMMIT),
+    "json_list": Behaviour("does it, and answers success with a list", fixed(200, []), COMMIT),
+    "empty_object": Behaviour("answers success with {}; nothing is done", fixed(200, {})),
+    "success_false": Behaviour("200 with success: false; nothing is done", fixed(200, {"success": False})),
+    "truncated_json": Behaviour("does it, and answers half of the JSON", truncated),
+    "cut_body": Behaviour("does it, and cuts the connection within the answer", cut_body),
+    "slow_body": Behaviour("does it, and answers a byte at a time over `seconds`", slow_body, {"seconds": 30}),
+    "huge_body": Behaviour("does it, and answers 10 MB", fixed(200, LARGE), COMMIT),
+    "redirect_301": Behaviour("301 to `location`; nothing is done", redirect, {"location": "/moved"}),
+    "lagging": Behaviour("answers as it was `seconds` ago (timeline)", lagging, {"seconds": 60}),
+}
+
+QUARTER = {"seconds": 900}
+
+ON_X = {
+    "unauthorized": Behaviour("401", x_answer("unauthorized")),
+    "payment_required": Behaviour("402: out of credits", x_answer("payment_required")),
+    "duplicate": Behaviour("403: duplicate content", x_answer("duplicate")),
+    "forbidden": Behaviour("403: not permitted", x_answer("forbidden")),
+    "suspended": Behaviour("403: the account is suspended", x_answer("suspended")),
+    "client_forbidden": Behaviour("403: the app is not enrolled", x_answer("client_forbidden")),
+    "rate_limited": Behaviour("429 with a reset `seconds` ahead", x_limit("rate_limited"), QUARTER),
+    "rate_limited_88": Behaviour("429 with code 88 and a reset", x_limit("rate_limited_88"), QUARTER),
+    "rate_limited_reset_past": Behaviour("429, reset in the past", x_limit("rate_limited"), {"seconds": -60}),
+    "rate_limited_without_reset": Behaviour("429 without headers", x_answer("rate_limited")),
+    "usage_capped": Behaviour("429: the monthly cap", x_answer("usage_capped")),
+    "internal_error": Behaviour("500 as a problem", x_answer("internal_error")),
+    "unreadable": Behaviour("503 as a problem (timeline)", x_answer("unavailable")),
+    "partial_errors": Behaviour(
+        "200 with errors and no data",
+        fixed(200, {"errors": [errors.not_found("user", "id", "1")]}),
+    ),
+}
+
+ON_FACEBOOK = {
+    f"code_{code}" + (f"_{subcode}" if subcode else ""): Behaviour(f"{status}: {message}", graph_answer(code, subcode))
+    for (code, subcode), (status, message) in errors.GRAPH.items()
+} | {
+    "code_1_published": Behaviour("does it, and answers 500 with code 1", graph_answer(1, None), COMMIT),
+    "code_2_published": Behaviour("does it, and answers 500 with code 2", graph_answer(2, None), COMMIT),
+    "json_500_without_error": Behaviour("500, JSON without an error", fixed(500, {"message": "Oops"})),
+    "unreadable": Behaviour("500 with code 2 (timeline)", graph_answer(2, None)),
+}
+
+TABLE: dict[str, dict[str, Behaviour]] = {"x": EVERYWHERE | ON_X, "facebook": EVERYWHERE | ON_FACEBOOK}
