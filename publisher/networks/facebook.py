@@ -249,6 +249,8 @@ class Facebook:
                 )
             )
         )
+        if not isinstance(answer.get("data"), list):
+            raise CannotLook("Facebook's answer about the page cannot be read.")
         try:
             posts = [self._post(post) for post in answer["data"]]
             paging = answer.get("paging") or {}

@@ -166,7 +166,9 @@ def whole_number(value: object) -> int | None:
 
 # Who prints what it sends when DEBUG is on: the query with Facebook's token, the signed header of X.
 TALKATIVE = (
+    "urllib3.connection",
     "urllib3.connectionpool",
+    "urllib3.util.retry",
     "requests_oauthlib.oauth1_auth",
     "oauthlib.oauth1.rfc5849",
     "oauthlib.oauth1.rfc5849.signature",

@@ -51,10 +51,9 @@ def pick(
 
 
 def has_link(post: Standing, link: str | None) -> bool:
-    """Whether the link stands in the post. One that shows no link at all is not held against it."""
-    if not link or not post.links:
-        return True
-    return bare(link) in {bare(shown) for shown in post.links} or bare(link) in bare(post.text)
+    """Whether the link stands in the post or beside it. One that shows no link at all may have lost it."""
+    shown = {bare(found) for found in (*post.links, *re.findall(r"https?://\S+", post.text))}
+    return not link or not shown or bare(link) in shown
 
 
 def alike(theirs: str, ours: str) -> bool:

@@ -278,7 +278,7 @@ class X:
         try:
             posts = [
                 timeline.Standing(post["id"], self._url(post["id"]), expanded(post), moment(post["created_at"]))
-                for post in answer.get("data", [])
+                for post in (answer["data"] if answer["meta"]["result_count"] else ())
             ]
             return posts, answer["meta"].get("next_token")
         except (KeyError, TypeError, ValueError, AttributeError):
