@@ -29,7 +29,7 @@ NEEDED = ("oauth_consumer_key", "oauth_token", "oauth_nonce", "oauth_timestamp",
 PAIR = re.compile(r'\s*([a-z_]+)="([^"]*)"\s*')
 
 
-def signer(store: Store, request: web.Request) -> dict[str, Any]:
+async def signer(store: Store, request: web.Request) -> dict[str, Any]:
     """The account whose keys signed this request.
 
     Raises a 401 without a reason in its body, as X does; the reason stands in the header X-Sandbox-Reason,
@@ -42,9 +42,9 @@ def signer(store: Store, request: web.Request) -> dict[str, Any]:
     if said.get("oauth_signature_method") != "HMAC-SHA1" or said.get("oauth_version", "1.0") != "1.0":
         raise _unauthorized("signature method or version")
     secrets = account["credentials"]
-    expected = signature(
-        request.method, address(request), said, secrets["consumer_secret"], secrets["access_token_secret"]
-    )
+    pairs = _pairs(said, request.raw_path, await _form(request))
+    key = f"{_q(secrets['consumer_secret'])}&{_q(secrets['access_token_secret'])}"
+    expected = signature(request.method, address(request), pairs, key)
     if not hmac.compare_digest(expected, said["oauth_signature"]):
         raise _unauthorized("signature")
     _take_nonce(store, said)
@@ -65,27 +65,32 @@ def _header(request: web.Request) -> dict[str, str]:
 
 
 def address(request: web.Request) -> str:
-    """The URL as the client asked for it: its own Host header, its own path, its own query."""
-    return f"{request.scheme}://{request.headers.get('Host', '').lower()}{request.raw_path}"
+    """The URL as the client asked for it: its own Host header, its own path; without the query."""
+    url = f"{request.scheme}://{request.headers.get('Host', '').lower()}{request.raw_path.partition('?')[0]}"
+    return re.sub(r"^(http://[^/]+):80(?=/|$)|^(https://[^/]+):443(?=/|$)", r"\1\2", url)
 
 
-def signature(method: str, url: str, said: dict[str, str], consumer_secret: str, token_secret: str) -> str:
-    """RFC 5849 §3.4. JSON and multipart bodies are not part of it; the query is."""
-    base_url, _, query = url.partition("?")
-    pairs = [(name, value) for name, value in said.items() if name not in ("oauth_signature", "realm")]
-    pairs += parse_qsl(query, keep_blank_values=True)
+async def _form(request: web.Request) -> str:
+    # Of the bodies only a form is signed; JSON and multipart are not.
+    return await request.text() if request.content_type == "application/x-www-form-urlencoded" else ""
+
+
+def _pairs(said: dict[str, str], target: str, form: str) -> list[tuple[str, str]]:
+    """RFC 5849 §3.4.1.3: the parameters of the header, of the query and of a form."""
+    header = [(name, value) for name, value in said.items() if name not in ("oauth_signature", "realm")]
+    query = target.partition("?")[2]
+    return [*header, *parse_qsl(query, keep_blank_values=True), *parse_qsl(form, keep_blank_values=True)]
+
+
+def signature(method: str, url: str, pairs: list[tuple[str, str]], key: str) -> str:
+    """RFC 5849 §3.4.2: HMAC-SHA1 over method, address and the sorted parameters."""
     joined = "&".join(f"{name}={value}" for name, value in sorted((_q(n), _q(v)) for n, v in pairs))
-    base = "&".join((method.upper(), _q(_without_default_port(base_url)), _q(joined)))
-    key = f"{_q(consumer_secret)}&{_q(token_secret)}"
+    base = "&".join((method.upper(), _q(url), _q(joined)))
     return base64.b64encode(hmac.new(key.encode(), base.encode(), hashlib.sha1).digest()).decode()
 
 
 def _q(text: str) -> str:
     return quote(text, safe="-._~")
-
-
-def _without_default_port(url: str) -> str:
-    return re.sub(r"^(http://[^/]+):80(?=/|$)|^(https://[^/]+):443(?=/|$)", r"\1\2", url)
 
 
 def _take_nonce(store: Store, said: dict[str, str]) -> None:

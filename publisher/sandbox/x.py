@@ -89,7 +89,7 @@ def entrance(store: Store, operation: str, limit: int, endpoint: Endpoint) -> fa
     async def answer(request: web.Request) -> web.Response:
         headers: dict[str, str] = {}
         try:
-            account = oauth.signer(store, request)
+            account = await oauth.signer(store, request)
             used, reset = rates.count(store, f"x:{account['id']}", operation, seconds=QUARTER_HOUR)
             headers = errors.rate_headers(limit, used, reset)
             if used > limit:

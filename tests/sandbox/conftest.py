@@ -51,7 +51,7 @@ class Client(tweepy.Client):
     """tweepy at another address: its own host is a local variable of `request`, so that is replaced."""
 
     def __init__(self, address: str, **keys: Any) -> None:
-        super().__init__(**keys)
+        super().__init__(**keys, return_type=requests.Response)
         self.address = address
 
     def request(
