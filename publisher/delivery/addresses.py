@@ -11,30 +11,43 @@ _DOMAIN = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?
                      r"(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?)*")  # fmt: skip
 
 
-class AddressRefused(ValueError):
+class CannotBuild(ValueError):
+    """There can be no message of this letter for this member; the text says why."""
+
+
+class AddressRefused(CannotBuild):
     """This is no address that mail can be sent to; the message says why."""
 
 
 def ascii_domain(address: str) -> str:
     """The address with its domain as A-labels: ana@bücher.example → ana@xn--bcher-kva.example.
 
-    IDNA 2008 with the mapping of UTS 46. Python's own codec is IDNA 2003 and turns ß into ss: another domain,
-    perhaps another person. Raises AddressRefused for everything that is not local@domain, whatever it may
-    smuggle.
+    Raises AddressRefused for everything that is not local@domain, whatever it may smuggle.
     """
     local, at, domain = address.rpartition("@")
     if not at or not _LOCAL.fullmatch(local):
         raise AddressRefused(f"{address!r} is not an e-mail address: the part before the @ cannot be used.")
     if len(local.encode()) > 64:
         raise AddressRefused(f"{address!r} is not an e-mail address: more than 64 bytes before the @.")
-    if not domain.isascii():
+    try:
+        return f"{local}@{ascii_host(domain)}"
+    except AddressRefused as refused:
+        raise AddressRefused(f"{address!r} is not an e-mail address: {refused}") from None
+
+
+def ascii_host(name: str) -> str:
+    """The name as A-labels, by IDNA 2008 with the mapping of UTS 46.
+
+    Python's own codec is IDNA 2003 and turns ß into ss: another domain, perhaps another person.
+    """
+    if not name.isascii():
         try:
-            domain = idna.encode(domain, uts46=True).decode()
+            name = idna.encode(name, uts46=True).decode()
         except (idna.IDNAError, UnicodeError) as error:
-            raise AddressRefused(f"{address!r} has a domain that cannot be in the DNS: {error}.") from None
-    if not _DOMAIN.fullmatch(domain) or any(len(label) > 63 for label in domain.split(".")):
-        raise AddressRefused(f"{address!r} is not an e-mail address: the part after the @ is not a domain.")
-    return f"{local}@{domain}"
+            raise AddressRefused(f"{name!r} cannot be a domain: {error}.") from None
+    if not _DOMAIN.fullmatch(name) or any(len(label) > 63 for label in name.split(".")):
+        raise AddressRefused(f"{name!r} is not a domain.")
+    return name
 
 
 def needs_smtputf8(address: str) -> bool:

@@ -10,7 +10,7 @@ from base64 import b64encode
 from collections.abc import Iterable
 from email.utils import parseaddr
 
-from .addresses import ascii_domain
+from .addresses import CannotBuild, ascii_domain
 
 LINE = 76  # RFC 2047 §2: a line that holds an encoded-word has at most 76 characters
 HARD_LINE = 998  # RFC 5322 §2.1.1
@@ -25,7 +25,7 @@ _Q_SAFE = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012345
 _Q = {byte: chr(byte) if byte in _Q_SAFE else "_" if byte == 32 else f"={byte:02X}" for byte in range(256)}
 
 
-class HeaderRefused(ValueError):
+class HeaderRefused(CannotBuild):
     """A value that must not stand in a header; the message names the header and what is wrong."""
 
 

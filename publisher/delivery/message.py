@@ -9,16 +9,24 @@ import hashlib
 import hmac
 import html
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from email.utils import format_datetime
 from typing import Protocol
 
-from ..merge import fill
-from .addresses import AddressRefused, ascii_domain, needs_smtputf8
+from ..merge import ValueMissing, fill
+from .addresses import AddressRefused, CannotBuild, ascii_domain, needs_smtputf8
 from .headers import HeaderRefused, given, mailbox, text
 
-__all__ = ["AddressRefused", "HeaderRefused", "ascii_domain", "build", "message_id", "needs_smtputf8"]
+__all__ = [
+    "AddressRefused",
+    "CannotBuild",
+    "HeaderRefused",
+    "ascii_domain",
+    "build",
+    "message_id",
+    "needs_smtputf8",
+]
 
 # Made here, each exactly once.
 OWN = frozenset({"from", "to", "subject", "date", "message-id", "mime-version", "content-type",
@@ -48,24 +56,24 @@ def build(
 ) -> bytes:
     """The whole message, with the member's values in their places.
 
-    `sender` and `recipient` are (name, address). `headers` are the transport headers (List-Unsubscribe …) in
-    their own syntax; merge fields in them are filled like those of the letter. Raises HeaderRefused or
-    AddressRefused for what could break out of its header, merge.ValueMissing where a link has no value.
-    Non-ASCII before an @ stays as it is: see needs_smtputf8.
+    `sender` and `recipient` are (name, address). `headers` are the transport headers (List-Unsubscribe …) in their own
+    syntax; merge fields in them are filled like those of the letter. Raises CannotBuild: HeaderRefused for what could
+    break out of its header, AddressRefused, or for a link without a value. Non-ASCII before an @ stays as it is: see
+    needs_smtputf8.
     """
     # "=_" never occurs in quoted-printable.
     boundary = "=_" + hashlib.sha256(message_id.encode()).hexdigest()[:32]
     head = "".join([
         mailbox("From", *sender),
         mailbox("To", *recipient),
-        text("Subject", fill(letter.subject, values)),
+        text("Subject", _filled(letter.subject, values)),
         f"Date: {_date(date)}\r\n",
         f"Message-ID: {_checked_id(message_id)}\r\n",
         *_given(headers, values),
         "MIME-Version: 1.0\r\n",
         f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n',
     ])  # fmt: skip
-    parts = [_part("plain", fill(letter.text, values)), _part("html", fill(letter.html, values, html.escape))]
+    parts = [_part("plain", _filled(letter.text, values)), _part("html", _filled(letter.html, values, html.escape))]
     dashes = b"--" + boundary.encode()
     body = b"".join(dashes + b"\r\n" + part + b"\r\n" for part in parts)
     return head.encode() + b"\r\n" + body + dashes + b"--\r\n"
@@ -85,7 +93,14 @@ def _given(headers: Mapping[str, str], values: Mapping[str, str]) -> Iterator[st
         if name.lower() in seen:
             raise HeaderRefused(f"{name} is given twice.")
         seen.add(name.lower())
-        yield given(name, fill(value, values))
+        yield given(name, _filled(value, values))
+
+
+def _filled(written: str, values: Mapping[str, str], escape: Callable[[str], str] | None = None) -> str:
+    try:
+        return fill(written, values, escape)
+    except ValueMissing as missing:
+        raise CannotBuild(str(missing)) from None
 
 
 def _part(subtype: str, body: str) -> bytes:
@@ -94,7 +109,7 @@ def _part(subtype: str, body: str) -> bytes:
     try:
         content = (lines if lines.endswith("\r\n") else lines + "\r\n").encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"The {subtype} part has half a character (a surrogate) at {error.start}.") from None
+        raise CannotBuild(f"The {subtype} part has half a character (a surrogate) at {error.start}.") from None
     head = f'Content-Type: text/{subtype}; charset="utf-8"\r\nContent-Transfer-Encoding: quoted-printable\r\n'
     return head.encode() + b"\r\n" + binascii.b2a_qp(content, istext=True)
 

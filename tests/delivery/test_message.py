@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 from publisher.delivery.message import (
     AddressRefused,
+    CannotBuild,
     HeaderRefused,
     ascii_domain,
     build,
     message_id,
     needs_smtputf8,
 )
-from publisher.merge import ValueMissing
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def test_what_could_break_out_of_its_header_is_refused(changes: dict[str, Any]) 
 
 
 def test_a_letter_without_the_link_to_leave_is_not_built() -> None:
-    with pytest.raises(ValueMissing):
+    with pytest.raises(CannotBuild, match="no unsubscribe_url"):
         made(values={"first_name": "Rosa"})
 
 
