@@ -162,6 +162,7 @@ CONTENT_SECURITY_POLICY = {
 }
 
 STATIC_URL = "static/"
+STATICFILES_DIRS = [ROOT / "publisher" / "web" / "static"]
 STATIC_ROOT = Path(os.environ.get("PUBLISHER_STATIC_ROOT") or ROOT / "staticfiles")
 WHITENOISE_USE_FINDERS = not STATIC_ROOT.exists()
 MEDIA_ROOT = DATA / "pictures"
