@@ -36,6 +36,11 @@ NOISE = re.compile(
     re.IGNORECASE,
 )
 
+RUNS_ON = re.compile(
+    r"\b(?:in|on|of|by|until|till|since|from|to|before|after|during|and|or|the|early|late|this|for|at|dated|between)$",
+    re.IGNORECASE,
+)
+
 
 @dataclass(slots=True)
 class Block:
@@ -53,8 +58,9 @@ class Page:
 
     lines: Sequence[Line]
     labels: list[Label | None]
-    #: Bullets that lead items, and how deep they stand at most. Deeper ones are lists inside an item.
-    bullets: set[str] = field(default_factory=set)
+    #: Bullets that lead items, by character and list, and how deep they stand at most. Deeper ones are
+    #: lists inside an item.
+    bullets: set[tuple[str, int]] = field(default_factory=set)
     depth: int = -1
     #: How deep the date lines under bulleted titles stand at least, where that is deeper than the bullets.
     inner: int | None = None
@@ -82,10 +88,11 @@ def _page(lines: Sequence[Line]) -> Page:
 
 
 def _labels(lines: Sequence[Line]) -> list[Label | None]:
-    found = [labels.read(line.text) for line in lines]
+    found = [None if _is_end_of_prose(lines, i) else labels.read(line.text) for i, line in enumerate(lines)]
     known = labels.USUAL | {label.series.lower() for label in found if label and label.series and label.number}
-    found = [label or labels.read(line.text, known) for label, line in zip(found, lines, strict=True)]
     for i, line in enumerate(lines):
+        if not found[i] and not _is_end_of_prose(lines, i):
+            found[i] = labels.read(line.text, known)
         if not found[i] and (named := labels.number_only(line.text, known)):
             found[i] = _complete(named, found[i + 1] if i + 1 < len(lines) else None)
     for i in range(len(lines) - 1):
@@ -93,6 +100,11 @@ def _labels(lines: Sequence[Line]) -> list[Label | None]:
         if found[i] and found[i + 1] and (lines[i].bullet or lines[i].heading):
             found[i] = None
     return found
+
+
+def _is_end_of_prose(lines: Sequence[Line], i: int) -> bool:
+    """A wrapped sentence may leave "March 2007." alone on its last line."""
+    return i > 0 and not lines[i].gap and not lines[i].bullet and bool(RUNS_ON.search(lines[i - 1].text))
 
 
 def _complete(named: tuple[str, int], below: Label | None) -> Label:
@@ -116,7 +128,7 @@ def _learn_bullets(page: Page) -> None:
             leads[lead] = at
     if not leads:
         return _learn_bullets_without_dates(page)
-    page.bullets = {page.lines[lead].bullet for lead in leads}
+    page.bullets = {_kind(page.lines[lead]) for lead in leads}
     page.depth = max(page.lines[lead].indent for lead in leads)
     inner = min((page.lines[at].indent for lead, at in leads.items() if lead != at), default=0)
     page.inner = inner if inner > page.depth else None
@@ -125,9 +137,13 @@ def _learn_bullets(page: Page) -> None:
 def _learn_bullets_without_dates(page: Page) -> None:
     bulleted = [line for line in page.lines if line.bullet]
     if bulleted and not any(page.labels):
-        page.bullets = {bulleted[0].bullet}
+        page.bullets = {_kind(bulleted[0])}
         # The first may have lost its indentation when the page was copied.
         page.depth = max(bulleted[0].indent, min((line.indent for line in bulleted[1:]), default=0))
+
+
+def _kind(line: Line) -> tuple[str, int]:
+    return line.bullet, line.group
 
 
 def _lead(page: Page, at: int) -> int | None:
@@ -138,11 +154,11 @@ def _lead(page: Page, at: int) -> int | None:
         if page.labels[i]:
             return None
         if page.lines[i].bullet:
-            return i if _is_head(page.lines[i:at]) else None
+            return i if is_head(page.lines[i:at]) else None
     return None
 
 
-def _is_head(lines: Sequence[Line]) -> bool:
+def is_head(lines: Sequence[Line]) -> bool:
     """Title, caption and byline at most: what may stand between a bullet and its date line."""
     parts = paragraphs(lines)
     sizes = [sum(len(line.text) for line in part) for part in parts]
@@ -153,16 +169,18 @@ def _is_top(page: Page, i: int) -> bool:
     line = page.lines[i]
     if line.heading:
         return True
-    if not line.bullet or line.bullet not in page.bullets or line.indent > page.depth:
+    if not line.bullet or _kind(line) not in page.bullets or line.indent > page.depth:
         return False
     return not _in_list(page, i)
 
 
 def _in_list(page: Page, i: int) -> bool:
-    """Bullets on adjacent lines are the points of one list, never blocks."""
-    above = i > 0 and page.lines[i - 1].bullet and not page.lines[i].gap
-    below = i + 1 < len(page.lines) and page.lines[i + 1].bullet and not page.lines[i + 1].gap
-    return bool(above or below)
+    """Bullets on adjacent lines, equally deep, are the points of one list, never blocks."""
+    return any(_are_points(page.lines[j], page.lines[j + 1]) for j in (i - 1, i) if 0 <= j < len(page.lines) - 1)
+
+
+def _are_points(line: Line, below: Line) -> bool:
+    return bool(line.bullet and below.bullet) and not below.gap and line.indent == below.indent
 
 
 def _dated_starts(page: Page) -> dict[int, int]:
@@ -191,21 +209,26 @@ def _start(page: Page, floor: int, at: int, current: Label | None) -> int | None
     tops = [i for i in range(floor, at) if _is_top(page, i)]
     if tops:
         lead = _outermost(page, tops, at)
-        if _is_head(page.lines[lead:at]) or _is_date_last(page, at):
+        if is_head(page.lines[lead:at]) or page.inner is not None or _is_date_last(page, at):
             return _with_caption(page, floor, lead, lead_is_bullet=True)
     title = _paragraph_start(page, floor, at)
     if sum(len(line.text) for line in page.lines[title:at]) > TITLE_MAX:
         return None
-    if page.depth >= 0 and page.labels[at] == current and not tops:
-        return None  # the date of the item above, printed once more below its teaser
+    if page.depth >= 0 and not tops and (page.labels[at] == current or _is_inside(page, title)):
+        return None  # the item's own date once more, or another one in its text
     return _with_caption(page, floor, title, lead_is_bullet=False)
+
+
+def _is_inside(page: Page, i: int) -> bool:
+    """Indented as the text under a bullet is."""
+    return page.inner is not None and page.lines[i].indent >= page.inner
 
 
 def _outermost(page: Page, tops: list[int], at: int) -> int:
     """Return the bullet around a heading rather than the heading inside it."""
     lead = tops[-1]
     for outer in reversed(tops[:-1]):
-        if page.lines[lead].bullet or not page.lines[outer].bullet or not _is_head(page.lines[outer:at]):
+        if page.lines[lead].bullet or not page.lines[outer].bullet or not is_head(page.lines[outer:at]):
             break
         lead = outer
     return lead

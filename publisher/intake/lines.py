@@ -3,10 +3,13 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 BULLET = re.compile(r"([•*·‣◦▪●○■►»–—-])[\s\xa0]+(?=\S)")
 #: "Become a member• Next title": two files joined without a newline between them.
 JOINED = re.compile(r"(?<=[^\s•])(?=•[\s\xa0]+\S)|\ufeff")
+#: "up-" above "to-date": the hyphen is the word's own.
+SPLIT_WORD = re.compile(r"\w-$")
 NEWLINE = re.compile(r"\r\n|\r|\n")
 #: What `str.strip` leaves although nobody can see it.
 INVISIBLE = "\u200b\u2060\ufeff"
@@ -18,6 +21,8 @@ class Line:
     text: str
     bullet: str = ""
     indent: int = 0
+    #: Which list of the page it is a point of; in plain text there is but one.
+    group: int = 0
     #: A blank line, or in HTML the border of a block, stands before it.
     gap: bool = False
     #: It was broken on purpose (<br>), not by a margin.
@@ -81,19 +86,22 @@ def prose(lines: Sequence[Line]) -> str:
 
 
 def _paragraph(lines: Sequence[Line]) -> str:
-    text = ""
     width = max(len(line.text) for line in lines)
-    for line in lines:
-        printed = f"• {line.text}" if line.bullet else line.text
-        if text:
-            wrapped = not line.bullet and not line.broken and _is_wrapped(text.rsplit("\n", 1)[-1], line, width)
-            text += (" " if wrapped else "\n") + printed
-        else:
-            text = printed
+    text = _printed(lines[0])
+    for above, line in pairwise(lines):
+        if line.bullet or line.broken or not _is_wrapped(above, line, width):
+            text += "\n"
+        elif not SPLIT_WORD.search(above.text):
+            text += " "
+        text += _printed(line)
     return text
 
 
-def _is_wrapped(before: str, line: Line, width: int) -> bool:
+def _printed(line: Line) -> str:
+    return f"• {line.text}" if line.bullet else line.text
+
+
+def _is_wrapped(above: Line, line: Line, width: int) -> bool:
     """Tell a line that an editor wrapped (its first word had no room above) from one broken on purpose."""
-    room = len(before) % (width + 1) if len(before) > width else len(before)
-    return 40 <= width <= 130 and room + 1 + len(line.text.split()[0]) > width - 6
+    first_word = re.split(r"[\s-]", line.text, maxsplit=1)[0]
+    return 40 <= width <= 130 and len(above.text) + 1 + len(first_word) > width - 6

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from publisher.intake import NotReadable, ParsedItem, ParsedSection, Reading, Unread, damage, entries, page
-from publisher.intake.blocks import NOISE, Block, find, is_caption
+from publisher.intake.blocks import NOISE, Block, find, is_caption, is_head
 from publisher.intake.labels import Label
 from publisher.intake.labels import read as read_label
 from publisher.intake.lines import Line, of_text, paragraphs, prose
@@ -74,6 +74,8 @@ def _standing(block: Block, *, alone: bool) -> tuple[ParsedSection | None, list[
     title, body = lines[0], lines[1:]
     if alone:
         why = "It has no date, but stands between dated items."
+    elif title.heading == 1:
+        why = "It is the page's own heading."
     elif not body:
         why = "It has neither a date nor text."
     elif all(line.linked for line in body):
@@ -135,8 +137,10 @@ def _item(block: Block, at: int, label: Label) -> tuple[ParsedItem | None, list[
     head = [line for line in head if not NOISE.fullmatch(line.text)] or head
     if block.date_first:
         head, tail = _head_below(tail)
-    elif not tail and len(paragraphs(head)) > 1 and _is_long(paragraphs(head)[1:]):
-        head, tail = paragraphs(head)[0], [line for part in paragraphs(head)[1:] for line in part]
+    elif (head and not is_head(head)) or (not tail and _is_long(paragraphs(head)[1:])):
+        # The date stands below the text, or in the midst of it.
+        first, *text = paragraphs(head)
+        head, tail = first, [*(line for part in text for line in part), *tail]
     _read_head(draft, head)
     teaser = _read_tail(draft, tail)
     if not draft.title:
@@ -155,7 +159,7 @@ def _clean_tail(lines: Sequence[Line], label: Label, draft: _Draft) -> tuple[lis
         if NOISE.fullmatch(line.text):
             unread.append(Unread(line.number, line.text, "It is navigation, not text."))
             continue
-        if other and not kept:
+        if other:
             draft.damage.append(f"A second date is printed: “{line.text}”.")
         kept.append(line)
     return _without_links(kept, unread)
@@ -178,7 +182,7 @@ def _is_long(parts: Sequence[Sequence[Line]]) -> bool:
 def _head_below(tail: Sequence[Line]) -> tuple[list[Line], list[Line]]:
     """Part title from teaser where the date stands above both."""
     first = paragraphs(tail)[0] if tail else []
-    if len(first) > 1 and not _is_long([first]):
+    if len(first) > 1 and not _is_long([first]) and first[-1].text[-1] not in ".!?…":
         return list(first), list(tail[len(first) :])
     return list(tail[:1]), list(tail[1:])
 
@@ -209,10 +213,10 @@ def _by_gap(lines: Sequence[Line]) -> list[list[Line]]:
 def _read_title(draft: _Draft, lines: list[Line]) -> None:
     """Tell a title of two lines from a caption and a title without a blank line between them."""
     first, rest = lines[0], lines[1:]
-    if rest and first.text[-1] in ".!?" and not rest[0].text[0].islower():
+    if rest and not first.heading and first.text[-1] in ".!?" and not rest[0].text[0].islower():
         draft.captions.append(first.text)
         return _read_title(draft, rest)
-    if rest and not OPEN_END.search(first.text) and not rest[0].text[0].islower() and not first.broken:
+    if rest and not OPEN_END.search(first.text) and not rest[0].text[0].islower() and not first.heading:
         draft.damage.append(f"The title stands on two lines; “{first.text}” may be a picture's caption.")
     draft.title = lines
 

@@ -88,12 +88,16 @@ def is_furniture(element: HtmlElement) -> bool:
     words = {
         word for name in [*classes(element), element.get("id") or ""] for word in re.split(r"[-_\s]", name.lower())
     }
-    named = element.tag in FURNITURE_TAGS and not _inside_item(element)
+    named = (element.tag in FURNITURE_TAGS and not _inside_item(element)) or _names_columns(element)
     if element.tag in ("div", "ul", "ol", "section", "p", "span", "a"):
         named = bool(words & FURNITURE_CLASSES)
     if not (named or element.get("role") in FURNITURE_ROLES or element.get("hidden") is not None):
         return False
     return not any(labels.read(trim(text)) for text in element.itertext())
+
+
+def _names_columns(element: HtmlElement) -> bool:
+    return element.tag == "tr" and len(element) > 0 and all(cell.tag == "th" for cell in element)
 
 
 def _inside_item(element: HtmlElement) -> bool:
@@ -107,9 +111,11 @@ class _Walk:
         self.address = address
         self.lines: list[Line] = []
         self.pieces: list[tuple[str, str | None]] = []
+        self.groups: dict[HtmlElement | None, int] = {}
         self.gap = True
         self.bullet = ""
         self.depth = 0
+        self.group = 0
         self.heading = 0
         self.role = ""
         self.number = 1
@@ -147,6 +153,11 @@ class _Walk:
         if tag in LEADS:
             self.bullet = "•"
             self.depth += 1
+            self.group = self.group_of(element)
+
+    def group_of(self, element: HtmlElement) -> int:
+        """Return one number for all points of a list, rows of a table or articles of a page."""
+        return self.groups.setdefault(element.getparent(), len(self.groups) + 1)
 
     def read_children(self, element: HtmlElement, href: str | None) -> None:
         self.write(element.text, href, element)
@@ -178,7 +189,8 @@ class _Walk:
         if not text:
             return False
         line = Line(
-            self.number, text, bullet=self.bullet, indent=2 * self.depth, gap=self.gap, broken=not self.gap,
+            self.number, text, bullet=self.bullet, indent=2 * self.depth,
+            group=self.group if self.bullet else 0, gap=self.gap, broken=not self.gap,
             heading=self.heading, role=self.role, link=next((href for _, href in pieces if href), None),
             linked=all(href for piece, href in pieces if piece.strip()),
         )  # fmt: skip
