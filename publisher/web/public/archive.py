@@ -1,0 +1,175 @@
+"""The public archive: what has been sent, in the words that were approved.
+
+Text comes from the digest's entries, never from the items: what a source says today, or somebody is still
+writing, is not what was approved. Two things leave the archive again: an item that was withdrawn, and a
+digest that was cancelled.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+from itertools import groupby
+
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_safe
+from markupsafe import Markup
+
+from ... import links, merge, standing
+from ...intake import clean
+from ...models import Delivery, Digest, Entry, Item, Picture, Publication
+
+PAGE = 40  # Updates on one page of the archive: most of a year of a weekly
+CARD_FITS = 200  # characters of a description on the networks' cards
+
+#: A withdrawn item's page disappears within this time from the caches on the way, too.
+brief = cache_control(public=True, max_age=60)
+
+
+@dataclass(frozen=True)
+class Story:
+    """An entry as the archive prints it."""
+
+    entry: Entry
+    label: str
+    address: str
+    picture: Picture | None
+    more: str  # where "Read more" leads; empty where there is no more
+
+    @property
+    def blocks(self) -> tuple[standing.Paragraph | standing.Bullets, ...]:
+        return standing.blocks(self.entry.teaser)
+
+    @property
+    def extension(self) -> str:
+        return links.EXTENSIONS[self.picture.media_type] if self.picture else ""
+
+    @property
+    def picture_address(self) -> str:
+        return links.picture_url(self.picture) if self.picture else ""
+
+    @property
+    def summary(self) -> str:
+        """The teaser on one line, for a card."""
+        return textwrap.shorten(self.entry.teaser, CARD_FITS, placeholder=" …")
+
+
+def sent() -> QuerySet[Digest]:
+    """The digests that have gone out, or have begun to.
+
+    One that was paused on its way counts too where anybody has received it: the links in that letter lead here.
+    """
+    received = Delivery.objects.filter(digest=OuterRef("pk"), state__in=["sent", "bounced"])
+    gone = Q(state__in=["sending", "sent"]) | (Q(state="paused") & Exists(received))
+    return Digest.objects.filter(gone, number__isnull=False).select_related("publication")
+
+
+def entries() -> QuerySet[Entry]:
+    """What of a digest may be read: without what was withdrawn since, and without the pictures' bytes."""
+    shown = Entry.objects.exclude(item__state=Item.State.WITHDRAWN)
+    return shown.select_related("item", "picture").defer("picture__content")
+
+
+def headlines() -> Prefetch:
+    return Prefetch("entries", entries(), to_attr="shown")
+
+
+@require_safe
+@brief
+def home(request: HttpRequest) -> HttpResponse:
+    newest = sent().filter(publication=OuterRef("pk")).order_by("-number").values("pk")[:1]
+    publications = Publication.objects.annotate(latest_id=Subquery(newest)).order_by("organisation", "series")
+    ids = [found.latest_id for found in publications]
+    latest = sent().prefetch_related(headlines()).in_bulk(ids)
+    listed = [(publication, latest.get(publication.latest_id)) for publication in publications]
+    # One colour for one publication: a page of several takes the house's own.
+    here = listed[0][0] if len(listed) == 1 else None
+    return render(request, "public/home.html", {"listed": listed, "publication": here})
+
+
+@require_safe
+@brief
+def publication(request: HttpRequest, slug: str) -> HttpResponse:
+    """Past Updates, newest first. Parted by number (`?before=80`), so that a page's address keeps its content."""
+    here = get_object_or_404(Publication, slug=slug)
+    before = request.GET.get("before", "")
+    if before and not (before.isascii() and before.isdigit() and len(before) < 10):
+        raise Http404("The number after “before” is no number.")
+    found = sent().filter(publication=here).order_by("-number").prefetch_related(headlines())
+    rows = list(found.filter(number__lt=int(before))[: PAGE + 1] if before else found[: PAGE + 1])
+    digests, more = rows[:PAGE], len(rows) > PAGE
+    context = {
+        "publication": here,
+        "years": [(year, list(group)) for year, group in groupby(digests, lambda digest: digest.date.year)],
+        "earlier": digests[-1].number if more else None,
+        "first_page": not before,
+        "canonical": links.archive_url(here) + (f"?before={before}" if before else ""),
+    }
+    return render(request, "public/archive.html", context)
+
+
+@require_safe
+@brief
+def digest(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    here = get_object_or_404(sent(), publication__slug=slug, number=number)
+    numbers = sent().filter(publication=here.publication)
+    stories = [_story(entry, here) for entry in entries().filter(digest=here)]
+    context = {
+        "publication": here.publication,
+        "digest": here,
+        "introduction": standing.blocks(_introduction(here)),
+        "stories": stories,
+        "withdrawn": here.entries.count() - len(stories),
+        "sections": [(one.title, standing.blocks(one.body)) for one in here.publication.sections.filter(shown=True)],
+        "earlier": numbers.filter(number__lt=number).order_by("-number").first(),
+        "later": numbers.filter(number__gt=number).order_by("number").first(),
+        "canonical": links.digest_url(here),
+        "summary": _headlines(stories),
+        "picture": next((story for story in stories if story.picture), None),
+    }
+    return render(request, "public/digest.html", context)
+
+
+@require_safe
+@brief
+def item(request: HttpRequest, slug: str, number: int, position: int) -> HttpResponse:
+    """One item's page: where "read more" leads if it has no page of its own, and what the networks' cards show."""
+    here = get_object_or_404(sent(), publication__slug=slug, number=number)
+    entry = here.entries.filter(position=position).select_related("item", "picture").defer("picture__content").first()
+    if entry is None:
+        raise Http404(f"{here.label} has no item {position}.")
+    if entry.item.state == Item.State.WITHDRAWN:
+        # Gone and not just missing: search engines and networks drop what they kept of it.
+        return render(request, "public/withdrawn.html", {"publication": here.publication, "digest": here}, status=410)
+    story = _story(entry, here)
+    context = {
+        "publication": here.publication,
+        "digest": here,
+        "story": story,
+        # Cleaned at intake already; cleaned again at the door, since it is the one text that is printed as HTML.
+        "body": Markup(clean.fragment(entry.item.body, story.address)),  # noqa: S704 – nh3 has just cleaned it
+        "canonical": story.address,
+        "picture": story if story.picture else None,
+    }
+    return render(request, "public/item.html", context)
+
+
+def _story(entry: Entry, digest: Digest) -> Story:
+    entry.digest = digest  # with its publication: saves a query for each address
+    address = links.entry_url(entry)
+    # As in the letter: the item's own page where it has one, else ours where ours says more than the teaser.
+    more = entry.link or (address if entry.item.body else "")
+    return Story(entry, digest.label, address, entry.picture, more)
+
+
+def _introduction(digest: Digest) -> str:
+    """The greeting as it stands for nobody in particular: "Dear friend"."""
+    anybody = {"view_url": links.digest_url(digest), "unsubscribe_url": links.subscribe_url(digest.publication)}
+    return merge.fill(digest.introduction, anybody)
+
+
+def _headlines(stories: list[Story]) -> str:
+    return textwrap.shorten(" · ".join(story.entry.title for story in stories), CARD_FITS, placeholder=" …")

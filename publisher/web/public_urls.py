@@ -1,0 +1,22 @@
+"""The pages that everybody may read. A publication's own address comes last: its slug is any word."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from . import health, metrics
+from .public import archive, leaving, pictures, subscribing
+
+urlpatterns = [
+    path("", archive.home, name="home"),
+    path("healthz", health.alive, name="health"),
+    path("readyz", health.ready, name="ready"),
+    path("metrics", metrics.metrics, name="metrics"),
+    path("pictures/<slug:sha256>.<slug:extension>", pictures.picture, name="picture"),
+    path("confirm/<str:token>/", subscribing.confirm, name="confirm"),
+    path("leave/<str:token>/", leaving.leave, name="leave"),
+    path("<slug:slug>/", archive.publication, name="archive"),
+    path("<slug:slug>/subscribe/", subscribing.subscribe, name="subscribe"),
+    path("<slug:slug>/<int:number>/", archive.digest, name="archive-digest"),
+    path("<slug:slug>/<int:number>/<int:position>/", archive.item, name="archive-item"),
+]
