@@ -16,6 +16,8 @@ from aiohttp import web
 from publisher.sandbox import errors
 
 STOPPING = web.AppKey("stopping", asyncio.Event)
+# How many seconds behind a reading answers.
+LAG = web.RequestKey("lag", float)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Options = dict[str, Any]
@@ -52,7 +54,7 @@ async def late(request: web.Request, handler: Handler, options: Options) -> web.
 
 async def lagging(request: web.Request, handler: Handler, options: Options) -> web.StreamResponse:
     """Answer as the network knew it some seconds ago."""
-    request["lag"] = options["seconds"]
+    request[LAG] = options["seconds"]
     return await handler(request)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 from aiohttp import web
 
 from publisher.sandbox import accounts, errors, graph_posts
+from publisher.sandbox.behaviours import LAG
 from publisher.sandbox.store import Store, now, printed
 
 Account = dict[str, Any]
@@ -69,7 +70,7 @@ async def posts(store: Store, request: web.Request, account: Account, asked: Ask
         "SELECT * FROM graph_posts WHERE page = ? AND published AND deleted_at IS NULL AND created_at >= ?"
         " AND created_at <= ? AND created_at <= ? AND id < ? ORDER BY id DESC LIMIT ?",
         *(account["id"], _moment(asked, "since") or "", _moment(asked, "until") or "9999"),
-        *(now(ago=request.get("lag", 0)), _after(asked), most),
+        *(now(ago=request.get(LAG, 0)), _after(asked), most),
     )
     found = [row | {"photos": json.loads(row["photos"])} for row in rows]
     if not found:

@@ -8,6 +8,7 @@ from typing import Any
 from aiohttp import web
 
 from publisher.sandbox import accounts, errors, x_text
+from publisher.sandbox.behaviours import LAG
 from publisher.sandbox.shapes import ID
 from publisher.sandbox.store import Store, now, printed
 
@@ -50,7 +51,7 @@ async def timeline(store: Store, request: web.Request, account: dict[str, Any]) 
     if owner is None:
         return 200, {"errors": [errors.not_found("user", "id", wanted)]}
     most = _number(asked, "max_results", 10, 5, 100)
-    rows = _found(store, owner, asked, lag=request.get("lag", 0), most=most + 1)
+    rows = _found(store, owner, asked, lag=request.get(LAG, 0), most=most + 1)
     page, more = rows[:most], rows[most:]
     if not page:
         return 200, {"meta": {"result_count": 0}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ PNG = bytes.fromhex(
 class Sandbox:
     url: str
     store: store.Store
+    stop: Callable[[], None]
 
     def fault(self, network: str, behaviour: str, operation: str = "*", **options: Any) -> None:
         order = {"network": network, "operation": operation, "behaviour": behaviour, **options}
@@ -53,6 +54,7 @@ class Client(tweepy.Client):
     def __init__(self, address: str, **keys: Any) -> None:
         super().__init__(**keys, return_type=requests.Response)
         self.address = address
+        self.patience = 5.0
 
     def request(
         self, method: str, route: str, params: Any = None, json: Any = None, user_auth: bool = False, **body: Any
@@ -61,7 +63,14 @@ class Client(tweepy.Client):
             self.consumer_key, self.consumer_secret, self.access_token, self.access_token_secret
         ).apply_auth()
         return requests.request(
-            method, self.address + route, params=params, json=json, auth=auth, timeout=5, allow_redirects=False, **body
+            method,
+            self.address + route,
+            params=params,
+            json=json,
+            auth=auth,
+            timeout=self.patience,
+            allow_redirects=False,
+            **body,
         )
 
 
@@ -74,11 +83,13 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
-    running = asyncio.run_coroutine_threadsafe(server.start(things, ("127.0.0.1", 0), ("127.0.0.1", 0)), loop).result(
-        10
-    )
-    yield Sandbox(f"http://127.0.0.1:{running.http}", things)
-    asyncio.run_coroutine_threadsafe(running.stop(), loop).result(10)
+
+    def wait_for(work: Coroutine[Any, Any, Any]) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, loop).result(10)
+
+    running = wait_for(server.start(things, ("127.0.0.1", 0), ("127.0.0.1", 0)))
+    yield Sandbox(f"http://127.0.0.1:{running.http}", things, stop=lambda: wait_for(running.stop()))
+    wait_for(running.stop())
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
     loop.close()
