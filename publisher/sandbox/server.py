@@ -122,9 +122,9 @@ async def serve(folder: Path, http: tuple[str, int], smtp: tuple[str, int], anno
         asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
     try:
         running = await start(things, http, smtp)
-        log.info("listening: http %s:%s, smtp %s:%s", http[0], running.http, smtp[0], running.smtp)
         if announce:
             write_whole(announce, {"http": running.http, "smtp": running.smtp})
+        log.info("listening: http %s:%s, smtp %s:%s", http[0], running.http, smtp[0], running.smtp)
         await asked_to_stop.wait()
         await running.stop()
     finally:
