@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import setup_logging
 from kombu import Queue
+
+from config import logs
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -39,3 +43,9 @@ app.conf.update(
     enable_utc=True,
     include=["workers.delivery", "workers.social", "workers.intake"],
 )
+
+
+@setup_logging.connect
+def _log_as_everything_else_does(**_: Any) -> None:
+    """Whoever takes this signal sets logging up; Celery then leaves it alone."""
+    logs.configure()

@@ -42,6 +42,14 @@ def ip(request: HttpRequest) -> str | None:
         return None
 
 
+def is_loopback(request: HttpRequest) -> bool:
+    """Whether the connection itself comes from this machine; a proxy on it makes that true of everybody."""
+    try:
+        return ipaddress.ip_address(str(request.META.get("REMOTE_ADDR", ""))).is_loopback
+    except ValueError:
+        return False
+
+
 def asks_too_often(request: HttpRequest, what: str, *, times: int, seconds: int) -> bool:
     """Count this request; True once its network has asked more than `times` in `seconds`."""
     # Hashed: a network is personal data, and its colons and slashes are not for every cache.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import redis
@@ -14,9 +13,9 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from ..clockwork import LEASE
 from ..models import Lease
 
-CLOCK = "clock"
 BROKER_WAIT = 1.0  # seconds
 
 
@@ -84,7 +83,7 @@ def broker() -> Finding:
 
 def clock() -> Finding:
     try:
-        lease = Lease.objects.filter(name=CLOCK).first()
+        lease = Lease.objects.filter(name=LEASE).first()
     except DatabaseError:
         return Finding(False, "Not known: the database does not answer.")
     if lease is None:
@@ -93,11 +92,3 @@ def clock() -> Finding:
     if late > 0:
         return Finding(False, f"The clock's lease ran out {late} seconds ago: nothing starts by itself until it runs.")
     return Finding(True, "The clock is running.")
-
-
-CHECKS: dict[str, Callable[[], Finding]] = {
-    "database": database,
-    "migrations": migrations,
-    "broker": broker,
-    "clock": clock,
-}

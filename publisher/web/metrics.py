@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import os
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -17,9 +16,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from ..clockwork import LEASE
 from ..models import Delivery, Digest, Lease, Notice, Post, Source
 from ..models.lives import Lives
-from .health import CLOCK
+from . import client
 
 #: Deliveries of digests that were settled before are left out: they are the whole past, and would be counted
 #: again at every scrape.
@@ -45,7 +45,7 @@ def _may_read(request: HttpRequest) -> bool:
         return True
     # Behind a proxy on the same machine the whole world comes from loopback.
     proxied = any(name in request.headers for name in ("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"))
-    return not proxied and ipaddress.ip_address(request.META["REMOTE_ADDR"]).is_loopback
+    return not proxied and client.is_loopback(request)
 
 
 class Counts(Collector):
@@ -90,7 +90,7 @@ class Counts(Collector):
         family = GaugeMetricFamily(
             "publisher_clock_lease_age_seconds", "Since the clock's lease ran out; negative while it is held."
         )
-        for until in Lease.objects.filter(name=CLOCK).values_list("until", flat=True):
+        for until in Lease.objects.filter(name=LEASE).values_list("until", flat=True):
             family.add_metric([], (self.now - until).total_seconds())
         return family
 
