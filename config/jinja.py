@@ -18,7 +18,9 @@ IN_PLACE = 'target:"#page" select:"#page" swap:"outerMorph show:none" push:false
 
 
 def environment(**options: Any) -> Environment:
-    made = Environment(**{**options, "undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True})
+    options |= {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    options.pop("autoescape", None)
+    made = Environment(autoescape=True, **options)
     made.globals |= {
         "IN_PLACE": IN_PLACE,
         "accent_css": accent_css,

@@ -22,11 +22,9 @@ SHEET = """\
 def accent(request: HttpRequest, colour: str) -> HttpResponse:
     """The colour, moved only as far as it takes to be read (4.5 : 1) in light and in dark."""
     try:
-        light = colours.readable(f"#{colour}", on=LIGHT, toward="#000000")
-        dark = colours.readable(f"#{colour}", on=DARK, toward="#ffffff")
+        light = colours.readable(f"#{colour}", on=LIGHT, toward=0)
+        dark = colours.readable(f"#{colour}", on=DARK, toward=1)
     except ValueError as problem:
         raise Http404(str(problem)) from problem
-    sheet = SHEET.format(
-        light=light, dark=dark, on_light=colours.ink_on(light), on_dark=colours.ink_on(dark)
-    )
+    sheet = SHEET.format(light=light, dark=dark, on_light=colours.ink_on(light), on_dark=colours.ink_on(dark))
     return HttpResponse(sheet, content_type="text/css; charset=utf-8")

@@ -1,0 +1,77 @@
+"""What people type, checked before a verb sees it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+
+class Words(forms.CharField):
+    """Text with the line ends that we store: browsers send CRLF, and a proof would differ by that alone."""
+
+    def to_python(self, value: Any) -> Any:
+        return super().to_python(value.replace("\r\n", "\n") if isinstance(value, str) else value)
+
+
+def area(rows: int) -> forms.Textarea:
+    return forms.Textarea(attrs={"rows": rows})
+
+
+class Calendar(forms.DateInput):
+    input_type = "date"
+
+    def __init__(self) -> None:
+        super().__init__(format="%Y-%m-%d")
+
+
+class RowForm(forms.Form):
+    """What is edited in the list itself."""
+
+    title = forms.CharField(max_length=500)
+    teaser = Words(required=False, widget=area(5), help_text="Leave a line blank between paragraphs.")
+
+
+class ItemForm(RowForm):
+    link = forms.URLField(required=False, max_length=2000, assume_scheme="https")
+    published_on = forms.DateField(required=False, label="Date", widget=Calendar)
+    date_label = forms.CharField(
+        required=False, max_length=120, label="Date as printed", help_text="For a range: “June / July 2009”."
+    )
+    byline = forms.CharField(required=False, max_length=300)
+    image_alt = forms.CharField(
+        required=False, max_length=1000, label="Picture in words", help_text="For those who cannot see it."
+    )
+    image_caption = forms.CharField(required=False, max_length=1000, label="Caption")
+
+
+class EntryForm(RowForm):
+    link = forms.URLField(required=False, max_length=2000, assume_scheme="https")
+    byline = forms.CharField(required=False, max_length=300)
+    image_alt = forms.CharField(required=False, max_length=1000, label="Picture in words")
+    image_caption = forms.CharField(required=False, max_length=1000, label="Caption")
+
+
+class DigestForm(forms.Form):
+    date = forms.DateField(widget=Calendar)
+    introduction = Words(required=False, widget=area(5), help_text="Leave a line blank between paragraphs.")
+
+
+class ScheduleForm(forms.Form):
+    """Times are on the publication's wall clock; the view sets its zone before it reads them."""
+
+    at = forms.DateTimeField(
+        required=False,
+        label="Start at",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        error_messages={"invalid": "Write the time as a day and an hour, such as 2007-03-31 09:00."},
+    )
+
+
+def said(form: forms.Form) -> str:
+    """Everything that is wrong with a form, in sentences that name the fields."""
+    return " ".join(
+        f"{form.fields[name].label or name.capitalize().replace('_', ' ')}: {problem}"
+        for name, problems in form.errors.items()
+        for problem in problems
+    )

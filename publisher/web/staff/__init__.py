@@ -1,0 +1,1 @@
+"""The pages of the staff. A view is a door: fetch, call one verb, answer."""

@@ -1,0 +1,88 @@
+"""What a person may do with a post: word it, hold it, let it go, settle what is unknown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.shortcuts import get_object_or_404
+
+from publisher import networks, posts
+from publisher.models import Post
+
+from .doors import StaffRequest, deed
+
+
+@dataclass(frozen=True)
+class Said:
+    """A post as its followers will read it, and how its network counts it."""
+
+    post: Any
+    network: str
+    account: str
+    text: str
+    link: str  # empty where it stands in the text
+    alt: str
+    length: int
+    limit: int
+
+    @property
+    def fits(self) -> bool:
+        return self.length <= self.limit
+
+
+@dataclass(frozen=True)
+class Timeline:
+    name: str
+    posts: list[Said]
+
+
+def of_post(post: Post) -> Said:
+    channel = post.channel
+    return of_text(channel.network, channel.account, post.text, post.link, post.image_alt, post)
+
+
+def of_text(network: str, account: str, text: str, link: str, alt: str, post: Post | None = None) -> Said:
+    adapter = networks.network_class(network)
+    beside = "" if adapter.link_in_text else link
+    return Said(post, adapter.label, account, text, beside, alt, adapter.measure(text), adapter.limit)
+
+
+def by_channel(posts: Iterable[Said]) -> list[Timeline]:
+    """Each channel's posts together, in their order."""
+    channels: dict[str, list[Said]] = {}
+    for said in posts:
+        channels.setdefault(f"{said.network}, {said.account}", []).append(said)
+    return [Timeline(name, theirs) for name, theirs in channels.items()]
+
+
+@deed(back="sending")
+def hold(request: StaffRequest, pk: int, post: int) -> str:
+    posts.hold(_post(pk, post), by=request.user, why=request.POST.get("why", ""))
+    return "The post is held."
+
+
+@deed(back="sending")
+def release(request: StaffRequest, pk: int, post: int) -> str:
+    posts.release(_post(pk, post), by=request.user)
+    return "The post goes out."
+
+
+@deed(back="sending")
+def cancel(request: StaffRequest, pk: int, post: int) -> str:
+    posts.cancel(_post(pk, post), by=request.user)
+    return "The post is cancelled."
+
+
+@deed(back="sending")
+def settle(request: StaffRequest, pk: int, post: int) -> str:
+    there = request.POST.get("there") == "yes"
+    posts.settle(_post(pk, post), by=request.user, published=there, remote_url=request.POST.get("url", ""))
+    return "Written down as published." if there else "It goes out again."
+
+
+def _post(pk: int, post: int) -> Post:
+    return get_object_or_404(
+        Post.objects.select_related("channel__publication", "digest__publication"), pk=post, digest=pk
+    )

@@ -1,0 +1,87 @@
+"""The proof: exactly what will go out, to how many, and the decision about it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from publisher import digests
+from publisher.delivery import ledger
+from publisher.lifecycle import Overtaken, history
+from publisher.models import Approval, Digest, Proof
+
+from .doors import StaffRequest, deed, page
+from .letter_frame import framed
+from .posts import Said, by_channel, of_text
+from .telling import lines
+
+CHANGED_MEANWHILE = "What would go out has changed since you opened this page. Nothing was decided: look at it again."
+
+
+@page
+def detail(request: StaffRequest, pk: int) -> HttpResponse:
+    digest = get_object_or_404(Digest.objects.select_related("publication", "proof"), pk=pk)
+    proof = _current(digest)
+    if proof is None:
+        messages.warning(request, "There is no proof yet: send the digest to review first.")
+        return redirect("digest", pk)
+    context = {
+        "digest": digest,
+        "publication": digest.publication,
+        "proof": proof,
+        "channels": by_channel(_said(post) for post in proof.posts),
+        "audience_now": ledger.audience(digest.publication).count(),
+        "editors": sorted(person.name for person in digests.editors_since_approval(digest)),
+        "decisions": Approval.objects.filter(proof__digest=digest).select_related("person", "proof"),
+        "why_not": digests.why_not(proof, request.user),
+        "history": lines(history(digest)),
+    }
+    return render(request, "staff/digests/proof.html", context)
+
+
+@page
+def html(request: StaffRequest, pk: int) -> HttpResponse:
+    """The frozen HTML, as a reader without a name will see it."""
+    digest = get_object_or_404(Digest.objects.select_related("proof"), pk=pk)
+    proof = _current(digest)
+    if proof is None:
+        raise Http404("There is no proof yet.")
+    return framed(proof.html)
+
+
+@deed(back="proof")
+def approve(request: StaffRequest, pk: int) -> HttpResponse:
+    proof = _as_seen(request, pk)
+    digests.approve(proof, by=request.user, comment=request.POST.get("comment", "").strip())
+    messages.success(request, f"You approved {proof.subject}.")
+    return redirect("sending", pk)
+
+
+@deed(back="proof")
+def ask_changes(request: StaffRequest, pk: int) -> HttpResponse:
+    digests.ask_changes(_as_seen(request, pk), by=request.user, comment=request.POST.get("comment", ""))
+    messages.success(request, "Sent back with your comment.")
+    return redirect("digest", pk)
+
+
+def _current(digest: Digest) -> Proof | None:
+    return digest.proof or digest.proofs.first()
+
+
+def _as_seen(request: StaffRequest, pk: int) -> Proof:
+    """The digest's current proof, if it is the one whose hash the person's page carried."""
+    digest = get_object_or_404(Digest.objects.select_related("publication", "proof"), pk=pk)
+    proof = _current(digest)
+    if proof is None or proof.sha256 != request.POST.get("sha256"):
+        raise Overtaken(
+            "What would go out has changed since you opened this page. Nothing was decided: look at it again."
+        )
+    return proof
+
+
+def _said(post: dict[str, Any]) -> Said:
+    network, _, account = post["channel"].partition(" ")
+    return of_text(network, account, post["text"], post["link"], post["alt"])

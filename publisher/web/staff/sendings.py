@@ -1,0 +1,113 @@
+"""The sending: how far it is, what is unknown, and the ways to stop it and let it go on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+
+from publisher import digests
+from publisher.delivery import ledger
+from publisher.lifecycle import Refusal, history
+from publisher.models import Delivery, Digest, Post
+
+from ..forms import ScheduleForm, said
+from .doors import StaffRequest, deed, page
+from .posts import of_post
+from .telling import lines
+
+#: The states of a digest in which something happens by itself from second to second.
+MOVING = ("preparing", "sending")
+#: What is shown of the rows that are unknown; the rest is in the count.
+UNKNOWN_SHOWN = 50
+
+
+@page
+def detail(request: StaffRequest, pk: int) -> HttpResponse:
+    digest = get_object_or_404(Digest.objects.select_related("publication", "proof"), pk=pk)
+    counts = ledger.counts(digest)
+    posts = [of_post(post) for post in _posts(digest)]
+    context = {
+        "digest": digest,
+        "publication": digest.publication,
+        "counts": [(state, Delivery.State(state).label, n) for state, n in counts.items()],
+        "total": sum(counts.values()),
+        "settled": sum(n for state, n in counts.items() if state in Delivery.SETTLED),
+        "unsettled": ledger.unsettled(digest).order_by("id")[:UNKNOWN_SHOWN],
+        "unknown": counts["unknown"],
+        "posts": posts,
+        "moving": _moving(digest, posts),
+        "form": ScheduleForm(),
+        "expected": ledger.audience(digest.publication).count() if digest.frozen_count is None else digest.frozen_count,
+        "history": lines(history(digest)),
+    }
+    return render(request, "staff/digests/sending.html", context)
+
+
+@deed(back="sending")
+def schedule(request: StaffRequest, pk: int) -> str:
+    digest = _digest(pk)
+    with timezone.override(digest.publication.zone):
+        form = ScheduleForm(request.POST)
+        if not form.is_valid():
+            raise Refusal(said(form))
+    digests.schedule(digest, form.cleaned_data["at"] or timezone.now(), by=request.user)
+    return "The time of its start is set."
+
+
+@deed(back="sending")
+def undo(request: StaffRequest, pk: int) -> str:
+    digests.unschedule(_digest(pk), by=request.user)
+    return "It does not start by itself any more. It stays approved."
+
+
+@deed(back="sending")
+def pause(request: StaffRequest, pk: int) -> str:
+    digests.pause(_digest(pk), by=request.user)
+    return "Paused. What is being handed over just now is finished; nothing new begins."
+
+
+@deed(back="sending")
+def resume(request: StaffRequest, pk: int) -> str:
+    digests.resume(_digest(pk), by=request.user)
+    return "It goes on where it was."
+
+
+@deed(back="sending")
+def cancel(request: StaffRequest, pk: int) -> str:
+    why = request.POST.get("why", "").strip()
+    if not why:
+        raise Refusal("Say why it is cancelled: it stands in the history.")
+    digests.cancel(_digest(pk), by=request.user, why=why)
+    return "Cancelled. Whoever has not received it yet will not."
+
+
+@deed(back="sending")
+def settle(request: StaffRequest, pk: int, delivery: int) -> str:
+    row = get_object_or_404(Delivery, pk=delivery, digest=pk)
+    why = request.POST.get("why", "").strip()
+    if not why:
+        raise Refusal("Say how you know: it stands in the history.")
+    ledger.settle(row, request.POST.get("to", ""), by=request.user, why=why)
+    return "Written down."
+
+
+def _digest(pk: int) -> Digest:
+    return get_object_or_404(Digest.objects.select_related("publication"), pk=pk)
+
+
+def _posts(digest: Digest) -> Any:
+    listed = digest.posts.exclude(state=Post.State.CANCELLED).select_related("channel", "picture", "item")
+    return listed.order_by("channel", "due_at", "position", "id")
+
+
+def _moving(digest: Digest, posts: list[Any]) -> bool:
+    """Whether the page is worth asking for again: it changes by itself within moments."""
+    if digest.state in MOVING or (digest.state == Digest.State.APPROVED and digest.start_at):
+        return True
+    begun = digest.state == Digest.State.SENT
+    return begun and any(
+        said.post.state == "publishing" or (said.post.state == "approved" and said.post.due) for said in posts
+    )

@@ -1,0 +1,60 @@
+"""The history as sentences: "Ben Ortiz approved it"."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from publisher.models import Event
+
+#: (noun, state it came to) → what was done. From a state that makes it another deed: (noun, from, to).
+MOVED = {
+    ("digest", "in_review"): "sent it to review",
+    ("digest", "approved"): "approved it",
+    ("digest", "in_review", "draft"): "took it back to draft",
+    ("digest", "approved", "draft"): "took it back to draft, and the approval is void",
+    ("digest", "preparing"): "began to freeze the audience",
+    ("digest", "preparing", "sending"): "began to send",
+    ("digest", "paused"): "paused it",
+    ("digest", "paused", "preparing"): "resumed it",
+    ("digest", "paused", "sending"): "resumed it",
+    ("digest", "sent"): "finished the sending",
+    ("digest", "cancelled"): "cancelled it",
+    ("item", "queued"): "queued it",
+    ("item", "set_aside"): "set it aside",
+    ("item", "withdrawn"): "withdrew it",
+}
+DONE = {
+    "edited": "edited it",
+    "received": "took it in",
+    "updated": "updated it",
+    "flagged": "flagged it",
+    "kept own text": "kept its own text",
+    "checked": "looked at what seemed damaged",
+    "scheduled": "set the time of its start",
+    "unscheduled": "took its start back",
+    "asked": "stopped to ask",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    said: str
+    why: str
+    at: datetime
+
+
+def lines(events: Iterable[Event]) -> list[Line]:
+    """Newest first. Nobody means the service itself."""
+    told = [
+        Line(f"{event.by.name if event.by else 'The service'} {_deed(event)}", event.why, event.at) for event in events
+    ]
+    return told[::-1]
+
+
+def _deed(event: Event) -> str:
+    if event.verb != "moved":
+        return DONE.get(event.verb, event.verb)
+    exact = MOVED.get((event.noun, event.before, event.after))
+    return exact or MOVED.get((event.noun, event.after)) or f"moved it from {event.before} to {event.after}"
