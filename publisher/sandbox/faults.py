@@ -34,8 +34,14 @@ CREATE TABLE IF NOT EXISTS faults (
 OPERATIONS = {
     "x": ("post", "media", "metadata", "me", "timeline", "delete"),
     "facebook": ("post", "photo", "me", "page", "timeline", "object", "debug_token", "delete"),
+    "mail": ("connect", "mail", "rcpt", "data", "dot"),
 }
-KEYS = {"network", "operation", "behaviour", "times", "commit", "seconds", "location"}
+NAMED = ("network", "operation", "behaviour", "times")
+OPTIONS: dict[str, dict[str, Any]] = {
+    "x": {"commit": bool, "seconds": (int, float), "location": str},
+    "facebook": {"commit": bool, "seconds": (int, float), "location": str},
+    "mail": {"seconds": (int, float), "code": int, "text": str, "match": str},
+}
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -59,7 +65,7 @@ def routes(store: Store) -> list[web.RouteDef]:
         return web.json_response(public(fault), status=201)
 
     async def listing(request: web.Request) -> web.Response:
-        known = {network: known_behaviours(network) for network in ("x", "facebook", "mail")}
+        known = {network: known_behaviours(network) for network in OPERATIONS}
         return web.json_response({"faults": [public(fault) for fault in ordered(store)], "behaviours": known})
 
     async def withdraw(request: web.Request) -> web.Response:
@@ -78,22 +84,29 @@ def routes(store: Store) -> list[web.RouteDef]:
 
 
 async def request_for(request: web.Request) -> dict[str, Any]:
-    """The order, checked as far as it can be: a mail behaviour may have keys of its own."""
-    found = await control.payload(request, KEYS | MAIL_KEYS)
-    network, operation = found.get("network"), found.setdefault("operation", "*")
-    if network not in (*OPERATIONS, "mail"):
-        raise control.Wrong("The network must be one of: x, facebook, mail.")
-    if network != "mail" and operation not in (*OPERATIONS[network], "*"):
+    """The order, checked: a fault that never comes because of a slip in its name would prove nothing."""
+    found = await control.payload(request, {*NAMED, *(name for options in OPTIONS.values() for name in options)})
+    network = found.get("network")
+    if network not in OPERATIONS:
+        raise control.Wrong(f"The network must be one of: {', '.join(OPERATIONS)}.")
+    found["operation"] = str(found.get("operation", "*")).lower()
+    if found["operation"] not in (*OPERATIONS[network], "*"):
         raise control.Wrong(f"The operation must be one of: {', '.join(OPERATIONS[network])}, *.")
     if found.get("behaviour") not in (known := known_behaviours(network)):
         raise control.Wrong(f"The behaviour must be one of: {', '.join(known)}.")
     times = found.setdefault("times", 1)
     if times is not None and (not isinstance(times, int) or times < 1):
         raise control.Wrong("Times must be a number from 1, or null for until it is withdrawn.")
+    _check_options(network, {name: value for name, value in found.items() if name not in NAMED})
     return found
 
 
-MAIL_KEYS = {"code", "text", "phase", "match"}
+def _check_options(network: str, options: dict[str, Any]) -> None:
+    for name, value in options.items():
+        if name not in OPTIONS[network]:
+            raise control.Wrong(f"A fault of {network} has no {name}; it has: {', '.join(OPTIONS[network])}.")
+        if not isinstance(value, OPTIONS[network][name]):
+            raise control.Wrong(f"This is not a value for {name}: {value!r}.")
 
 
 def known_behaviours(network: str) -> dict[str, str]:
@@ -111,9 +124,6 @@ def add(store: Store, wish: dict[str, Any]) -> Fault:
         json.dumps(options),
     )
     return Fault(number, wish["network"], wish["operation"], wish["behaviour"], wish["times"], options)
-
-
-NAMED = ("network", "operation", "behaviour", "times")
 
 
 def ordered(store: Store) -> list[Fault]:

@@ -127,7 +127,7 @@ def _shown(
 ) -> dict[str, Any]:
     number = f"{row['page']}_{row['id']}"
     # The real one leads to facebook.com, where this post is not; here a person can follow it.
-    home = f"{request.scheme}://{request.host}/facebook/{row['page']}#post-{row['id']}"
+    home = f"{request.scheme}://{request.host}/facebook/{row['page']}#{number}"
     known = {
         "id": number,
         "message": row["message"],

@@ -92,7 +92,7 @@ def _x_post(store: Store, row: dict[str, Any]) -> dict[str, Any]:
 def _facebook_post(store: Store, row: dict[str, Any]) -> dict[str, Any]:
     pictures = [graph_posts.picture(store, number) for number in row["photos"]]
     return {
-        "id": row["id"],
+        "id": f"{row['page']}_{row['id']}",
         "at": row["created_at"],
         "pieces": linked(row["message"]),
         "link": row["link"],

@@ -258,6 +258,11 @@ def test_the_orders_and_all_behaviours_can_be_listed(sandbox: Sandbox) -> None:
         ({"network": "x", "behaviour": "html_500", "times": 0}, "Times must be a number from 1, or null"),
         ({"network": "x", "behaviour": "code_190"}, "The behaviour must be one of: close_before_reading,"),
         ({"network": "x", "behaviour": "html_500", "when": 1}, "Unknown: when. Known: "),
+        (
+            {"network": "x", "behaviour": "html_500", "match": "rosa"},
+            "A fault of x has no match; it has: commit, seconds, location.",
+        ),
+        ({"network": "x", "behaviour": "silent", "seconds": "9"}, "This is not a value for seconds: '9'."),
     ],
 )
 def test_a_wrong_order_is_refused_with_a_sentence(sandbox: Sandbox, order: dict[str, Any], sentence: str) -> None:

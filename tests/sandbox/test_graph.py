@@ -44,7 +44,7 @@ def test_a_post_is_kept_logged_and_readable(sandbox: Sandbox, page: Any) -> None
             {
                 "id": number,
                 "message": "Rivers reborn",
-                "permalink_url": f"{sandbox.url}/facebook/1001#post-{bare}",
+                "permalink_url": f"{sandbox.url}/facebook/1001#{number}",
                 "created_time": "2025-03-31T09:00:00+0000",
                 "attachments": {"data": [share]},
             }

@@ -48,6 +48,15 @@ def test_a_timeline_shows_text_links_and_pictures_with_their_alt_text(sandbox: S
     assert sandbox.get(f"/x/media/{number}").content == PNG
 
 
+def test_the_address_of_a_post_leads_to_it(sandbox: Sandbox, x: Client, page: Any) -> None:
+    tweet = x.create_tweet(text="Rivers reborn").json()["data"]["id"]
+    number = page("POST", "1001/feed", message="Rivers reborn").json()["id"]
+    link = page("GET", number, fields="permalink_url").json()["permalink_url"]
+    assert link == f"{sandbox.url}/facebook/1001#{number}"
+    for path, anchor in (("/x/@update_news", tweet), ("/facebook/1001", number)):
+        assert [post.get("id") for post in _page(sandbox, path).cssselect(".posts li")] == [anchor]
+
+
 def test_a_page_shows_published_posts_and_no_script_link(sandbox: Sandbox, page: Any) -> None:
     page("POST", "1001/feed", message="Peru: javascript:alert(1) or https://example.org/peru.")
     page("POST", "1001/feed", message="Not yet", published="false")
