@@ -35,6 +35,7 @@ class Sandbox:
     url: str
     store: store.Store
     stop: Callable[[], None]
+    smtp: int
 
     def fault(self, network: str, behaviour: str, operation: str = "*", **options: Any) -> None:
         order = {"network": network, "operation": operation, "behaviour": behaviour, **options}
@@ -88,7 +89,7 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
         return asyncio.run_coroutine_threadsafe(work, loop).result(10)
 
     running = wait_for(server.start(things, ("127.0.0.1", 0), ("127.0.0.1", 0)))
-    yield Sandbox(f"http://127.0.0.1:{running.http}", things, stop=lambda: wait_for(running.stop()))
+    yield Sandbox(f"http://127.0.0.1:{running.http}", things, lambda: wait_for(running.stop()), running.smtp)
     wait_for(running.stop())
     loop.call_soon_threadsafe(loop.stop)
     thread.join()
