@@ -112,7 +112,7 @@ def _check_options(network: str, options: dict[str, Any]) -> None:
 def known_behaviours(network: str) -> dict[str, str]:
     """The behaviours of a network, each with its sentence."""
     if network == "mail":
-        return dict(getattr(room("mail"), "BEHAVIOURS", {}))
+        return dict(room("mail").BEHAVIOURS)
     return {name: behaviour.says for name, behaviour in behaviours.TABLE[network].items()}
 
 

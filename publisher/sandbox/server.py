@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from publisher.sandbox import faults, pages, store
+from publisher.sandbox import faults, mail, pages, store
 from publisher.sandbox.store import Store
 
 log = logging.getLogger("publisher.sandbox")
@@ -45,7 +45,7 @@ def application(things: Store) -> web.Application:
     app.on_shutdown.append(let_go)
     for name in store.ROOMS:
         room = store.room(name)
-        if room and hasattr(room, "routes"):
+        if hasattr(room, "routes"):
             app.add_routes(room.routes(things))
     app.add_routes([web.get("/sandbox.css", stylesheet), web.delete("/control", forgetting(things))])
     return app
@@ -103,15 +103,13 @@ async def start(things: Store, http: tuple[str, int], smtp: tuple[str, int]) -> 
     runner = web.AppRunner(application(things), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, *http).start()
-    mail = store.room("mail")
-    catcher = await mail.start_smtp(things, *smtp) if mail else None
+    catcher = await mail.start_smtp(things, *smtp)
 
     async def stop() -> None:
-        if catcher is not None:
-            await catcher.stop()
+        await catcher.stop()
         await runner.cleanup()
 
-    return Running(runner.addresses[0][1], catcher.port if catcher else 0, stop)
+    return Running(runner.addresses[0][1], catcher.port, stop)
 
 
 async def serve(folder: Path, http: tuple[str, int], smtp: tuple[str, int], announce: Path | None) -> None:

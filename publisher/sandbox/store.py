@@ -5,7 +5,6 @@ Each room (faults, accounts, x, graph, mail) names its tables in a `SCHEMA` stri
 
 import hashlib
 import importlib
-import importlib.util
 import json
 import sqlite3
 import threading
@@ -127,7 +126,7 @@ def open(folder: Path | str) -> Store:
     db.row_factory = sqlite3.Row
     # NORMAL survives kill -9 of this process, which the tests do; only a power cut may lose the last lines.
     db.executescript("PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA busy_timeout=5000;")
-    schema = LOG + "".join(getattr(module, "SCHEMA", "") for module in map(room, ROOMS) if module)
+    schema = LOG + "".join(getattr(module, "SCHEMA", "") for module in map(room, ROOMS))
     db.executescript(schema)
     return Store(db, schema)
 
@@ -141,8 +140,6 @@ def printed(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def room(name: str) -> ModuleType | None:
-    """The module of a room; None where this installation has none."""
-    if importlib.util.find_spec(f"publisher.sandbox.{name}") is None:
-        return None
+def room(name: str) -> ModuleType:
+    """The module of a room, found by name: the rooms know the store, the store must not import them."""
     return importlib.import_module(f"publisher.sandbox.{name}")
