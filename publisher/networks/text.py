@@ -197,8 +197,9 @@ def _sentence_ends(text: str) -> list[int]:
 
 def _goes_on(text: str, match: re.Match[str]) -> bool:
     """Whether the sentence goes on after this full stop: an abbreviation, an initial, a small letter next."""
-    following = text[match.end() :].lstrip()
-    if following[:1].islower():
+    if not match.group():
+        return False  # the end of a paragraph
+    if text[match.end() :].lstrip()[:1].islower():
         return True
     if match.group() != ".":
         return False

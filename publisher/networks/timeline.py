@@ -57,7 +57,18 @@ def has_link(post: Standing, link: str | None) -> bool:
 
 
 def alike(theirs: str, ours: str) -> bool:
-    return SequenceMatcher(None, bare(theirs), bare(ours), autojunk=False).ratio() >= ALIKE
+    """Whether one may be the other with a letter changed: the headline too, and no number."""
+    same_numbers = re.findall(r"\d+", bare(theirs)) == re.findall(r"\d+", bare(ours))
+    parts = [(theirs, ours), (headline(theirs), headline(ours))]
+    return same_numbers and all(ratio(bare(one), bare(other)) >= ALIKE for one, other in parts)
+
+
+def headline(text: str) -> str:
+    return text.strip().partition("\n")[0]
+
+
+def ratio(one: str, other: str) -> float:
+    return SequenceMatcher(None, one, other, autojunk=False).ratio()
 
 
 def bare(text: str) -> str:

@@ -344,8 +344,8 @@ def moment(text: str) -> datetime:
 
 def expanded(post: Mapping[str, Any]) -> str:
     """The text as it was sent: X wraps each link as https://t.co/…, adds one for a picture, escapes & < >."""
-    text = str(post["text"])
+    text = unescape(str(post["text"]))
     for url in (post.get("entities") or {}).get("urls") or ():
         is_picture = "media_key" in url
         text = text.replace(url["url"], "" if is_picture else str(url.get("expanded_url") or url["url"]))
-    return unescape(text)
+    return text

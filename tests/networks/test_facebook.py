@@ -3,9 +3,13 @@
 import hashlib
 import hmac
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from email.policy import HTTP
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
@@ -23,6 +27,8 @@ from publisher.networks.base import (
 )
 from publisher.networks.facebook import VERSIONS, Facebook, version_problem
 from tests.networks.conftest import FACEBOOK_KEYS, Asked, Script, reply
+
+ROOT = Path(__file__).resolve().parents[2]
 
 LINK = "https://example.org/water"
 POST = Outgoing("Clean water at last", LINK)
@@ -356,3 +362,13 @@ def test_the_versions_end_in_their_order():
     ends = [end for end in VERSIONS.values() if end]
 
     assert ends == sorted(ends)
+
+
+def test_the_sdk_is_imported_without_a_warning(tmp_path):
+    """Compiled anew, which is when its invalid escape is found."""
+    environment = os.environ | {"PYTHONPYCACHEPREFIX": str(tmp_path)}
+    command = [sys.executable, "-W", "error", "-c", "import publisher.networks.facebook"]
+
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)
+
+    assert (done.returncode, done.stderr) == (0, "")
