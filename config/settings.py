@@ -163,8 +163,9 @@ CONTENT_SECURITY_POLICY = {
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [ROOT / "publisher" / "web" / "static"]
-STATIC_ROOT = Path(os.environ.get("PUBLISHER_STATIC_ROOT") or ROOT / "staticfiles")
-WHITENOISE_USE_FINDERS = not STATIC_ROOT.exists()
+# Where `collectstatic` put the files, in a container; without it they are served from where they stand.
+STATIC_ROOT = os.environ.get("PUBLISHER_STATIC_ROOT") or None
+WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 MEDIA_ROOT = DATA / "pictures"
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
