@@ -12,8 +12,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from email.utils import format_datetime
-from typing import Protocol
 
+from ..letters import Letter
 from ..merge import ValueMissing, fill
 from .addresses import AddressRefused, CannotBuild, ascii_domain, needs_smtputf8
 from .headers import HeaderRefused, given, mailbox, text
@@ -31,17 +31,6 @@ __all__ = [
 # Made here, each exactly once.
 OWN = frozenset({"from", "to", "subject", "date", "message-id", "mime-version", "content-type",
                  "content-transfer-encoding"})  # fmt: skip
-
-
-class Letter(Protocol):
-    """What is needed of publisher.letters.Letter, so that a mail of any other origin can be sent too."""
-
-    @property
-    def subject(self) -> str: ...
-    @property
-    def html(self) -> str: ...
-    @property
-    def text(self) -> str: ...
 
 
 def build(

@@ -2,7 +2,6 @@
 
 import re
 from collections import Counter
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from email import policy
 from email.header import decode_header, make_header
@@ -24,13 +23,15 @@ from publisher.delivery.message import (
     message_id,
     needs_smtputf8,
 )
+from publisher.letters import Letter
 
 
-@dataclass(frozen=True)
-class Letter:
-    subject: str = "Update 120. 31 March 2007"
-    html: str = "<p>Dear {first_name|friend},</p><a href='{unsubscribe_url}'>Leave</a>\n"
-    text: str = "Dear {first_name|friend},\n\nLeave: {unsubscribe_url}\n"
+def letter(
+    subject: str = "Update 120. 31 March 2007",
+    html: str = "<p>Dear {first_name|friend},</p><a href='{unsubscribe_url}'>Leave</a>\n",
+    text: str = "Dear {first_name|friend},\n\nLeave: {unsubscribe_url}\n",
+) -> Letter:
+    return Letter(subject, html, text)
 
 
 LEAVE = "https://news.example.org/leave/" + "k" * 180 + "?m=17&d=120"
@@ -55,7 +56,7 @@ def made(**changes: Any) -> bytes:
         "message_id": "<120-17@example.org>",
         "date": NOON,
     }
-    return build(changes.pop("letter", Letter()), **arguments | changes)
+    return build(changes.pop("letter", letter()), **arguments | changes)
 
 
 def parsed(message: bytes) -> EmailMessage:
@@ -104,11 +105,11 @@ def test_a_message_id_is_stable_unlike_any_other_and_says_nothing_about_the_memb
 @pytest.mark.parametrize(
     "changes",
     [
-        {"letter": Letter(subject="News\r\nBcc: all@example.org")},
-        {"letter": Letter(subject="News\nX: y")},
-        {"letter": Letter(subject="News\rX: y")},
-        {"letter": Letter(subject="Dear {first_name|friend}"), "values": {"first_name": "R\r\nBcc: a@b"}},
-        {"letter": Letter(subject="half \ud800")},
+        {"letter": letter(subject="News\r\nBcc: all@example.org")},
+        {"letter": letter(subject="News\nX: y")},
+        {"letter": letter(subject="News\rX: y")},
+        {"letter": letter(subject="Dear {first_name|friend}"), "values": {"first_name": "R\r\nBcc: a@b"}},
+        {"letter": letter(subject="half \ud800")},
         {"sender": ("News\nBcc: a@example.org", "news@example.org")},
         {"recipient": ("Rosa\r\n", "rosa@example.org")},
         {"recipient": ("Rosa\u2028Bcc: a@example.org", "rosa@example.org")},
@@ -191,7 +192,7 @@ awkward = st.lists(st.sampled_from([*'"\\()<>@,;:.[]=?_ é€😀ñaZ', "=?utf-8
 
 @given(subject=printable | awkward)
 def test_any_subject_reads_back_the_same(subject: str) -> None:
-    message = made(letter=Letter(subject=subject.replace("{", "(")))
+    message = made(letter=letter(subject=subject.replace("{", "(")))
     assert parsed(message)["Subject"] == subject.replace("{", "(")
     assert_well_formed(message)
 
@@ -212,7 +213,7 @@ def test_any_name_reads_back_the_same(name: str) -> None:
 def test_any_body_reads_back_the_same(body: str) -> None:
     assume(not re.search("[\ud800-\udfff]", body))
     plain = body.replace("{", "(")
-    message = made(letter=Letter(html=plain, text=plain))
+    message = made(letter=letter(html=plain, text=plain))
     lines = re.sub(r"\r\n?", "\n", plain)
     whole = lines if lines.endswith("\n") else lines + "\n"
     bodies = [part.get_payload(decode=True) for part in parsed(message).iter_parts()]
@@ -242,7 +243,7 @@ def assert_well_formed(message: bytes) -> None:
 
 def test_an_encoded_word_never_ends_inside_a_character() -> None:
     subject = "Nouvelles d'été " + "😀é€" * 40
-    words = re.findall(r"=\?utf-8\?[qb]\?[^? ]+\?=", made(letter=Letter(subject=subject), headers={}).decode())
+    words = re.findall(r"=\?utf-8\?[qb]\?[^? ]+\?=", made(letter=letter(subject=subject), headers={}).decode())
     assert "".join(decode_header(word)[0][0].decode("utf-8", "strict") for word in words) == subject
 
 
