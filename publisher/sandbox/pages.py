@@ -29,6 +29,7 @@ NEWEST = 200
 # Where an address in running text ends: white space, or the punctuation of the sentence around it.
 ADDRESS = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]'’”]")
 NAMES = {"x": "X", "facebook": "Facebook"}
+ROOMS = {"x": "X", "graph": "Facebook", "mail": "Mail"}
 
 
 def render(template: str, *, status: int = 200, **context: Any) -> web.Response:
@@ -43,12 +44,19 @@ def in_words(at: str) -> str:
     return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
 
 
+def shortly(at: str) -> str:
+    """31 Mar, 09:00: for a table, where the year and the zone only fill the line."""
+    moment = datetime.fromisoformat(at)
+    return f"{moment.day} {moment:%b, %H:%M}"
+
+
 def web_address(text: str) -> str | None:
     """The text, if it is an address that may become a link; never javascript: or the like."""
     return text if urlsplit(text).scheme in ("http", "https") else None
 
 
 environment.filters["in_words"] = in_words
+environment.filters["shortly"] = shortly
 environment.filters["web_address"] = web_address
 
 
@@ -56,7 +64,9 @@ def routes(store: Store) -> list[web.RouteDef]:
     async def overview(request: web.Request) -> web.Response:
         arrived = store.rows("SELECT room, what, count(*) AS count, max(at) AS last FROM log GROUP BY room, what")
         people = [accounts.public(account) for account in accounts.every(store)]
-        return render("overview.html", arrived=arrived, accounts=people, faults=faults.ordered(store), names=NAMES)
+        return render(
+            "overview.html", arrived=arrived, accounts=people, faults=faults.ordered(store), names=NAMES, rooms=ROOMS
+        )
 
     async def on_x(request: web.Request) -> web.Response:
         account = accounts.by_handle(store, "x", request.match_info["handle"])

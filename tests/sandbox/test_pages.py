@@ -21,6 +21,17 @@ def test_the_overview_of_an_empty_sandbox_says_what_to_do(sandbox: Sandbox) -> N
     assert [link.get("href") for link in page.cssselect("main ul a")] == ["/facebook/1001", "/x/@update_news"]
 
 
+def test_the_overview_counts_what_arrived(sandbox: Sandbox, x: Client, page: Any) -> None:
+    for text in ("Rivers reborn", "Peru New"):
+        x.create_tweet(text=text)
+    page("POST", "1001/feed", message="Rivers reborn")
+    rows = _page(sandbox, "/").cssselect(".counts tbody tr")
+    assert [[cell.text_content() for cell in row.cssselect("td")[:3]] for row in rows] == [
+        ["Facebook", "post", "1"],
+        ["X", "post", "2"],
+    ]
+
+
 def test_every_page_says_that_nothing_is_on_the_real_network(sandbox: Sandbox) -> None:
     notice = "Sandbox: nothing here is on the real network, and no mail here reached anybody."
     found = [_page(sandbox, path).cssselect(".notice")[0].text_content() for path in ("/", "/x/@update_news")]
