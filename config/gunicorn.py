@@ -24,6 +24,7 @@ keepalive = 5
 max_requests, max_requests_jitter = 20_000, 2_000
 limit_request_line, limit_request_fields, limit_request_field_size = 4094, 60, 8190
 accesslog = "-"
+control_socket_disable = True  # one name for all servers of a user, in their home
 
 
 class JsonLog(Logger):

@@ -196,6 +196,13 @@ def test_read_more_leads_where_there_is_more(client: Any, sent: Digest) -> None:
     assert "All of <b>the story</b>." in page(client, "/update/120/2/")
 
 
+def test_a_text_that_begins_with_its_teaser_says_it_once(client: Any, sent: Digest) -> None:
+    teaser = "What there is to say of “Books cross the lake”."
+    assert page(client, "/update/120/2/").count(f"<p>{teaser}</p>") == 1
+    Item.objects.filter(title="Books cross the lake").update(body=f"<p>{teaser}</p><p>And more.</p>")
+    assert page(client, "/update/120/2/").count(f"<p>{teaser}</p>") == 1
+
+
 def test_the_archive_lists_issues_by_year_and_goes_back_by_number(
     client: Any, publication: Any, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: Any
 ) -> None:

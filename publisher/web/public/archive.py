@@ -85,9 +85,14 @@ def home(request: HttpRequest) -> HttpResponse:
     ids = [found.latest_id for found in publications]
     latest = sent().prefetch_related(headlines()).in_bulk(ids)
     listed = [(publication, latest.get(publication.latest_id)) for publication in publications]
-    # One colour for one publication: a page of several takes the house's own.
-    here = listed[0][0] if len(listed) == 1 else None
-    return render(request, "public/home.html", {"listed": listed, "publication": here})
+    names = {publication.organisation for publication in publications}
+    context = {
+        "listed": sorted(listed, key=lambda each: each[1] is None),  # what has not begun stands last
+        # One colour for one publication: a page of several takes the house's own.
+        "publication": listed[0][0] if len(listed) == 1 else None,
+        "organisation": names.pop() if len(names) == 1 else "",
+    }
+    return render(request, "public/home.html", context)
 
 
 @require_safe
@@ -145,12 +150,15 @@ def item(request: HttpRequest, slug: str, number: int, position: int) -> HttpRes
         # Gone and not just missing: search engines and networks drop what they kept of it.
         return render(request, "public/withdrawn.html", {"publication": here.publication, "digest": here}, status=410)
     story = _story(entry, here)
+    # Cleaned at intake already; cleaned again at the door, since it is the one text that is printed as HTML.
+    body = clean.fragment(entry.item.body, story.address)
     context = {
         "publication": here.publication,
         "digest": here,
         "story": story,
-        # Cleaned at intake already; cleaned again at the door, since it is the one text that is printed as HTML.
-        "body": Markup(clean.fragment(entry.item.body, story.address)),  # noqa: S704 – nh3 has just cleaned it
+        "body": Markup(body),  # noqa: S704 – nh3 has just cleaned it
+        # Many sources' teaser is the beginning of the text: once is enough.
+        "lead": () if _begins(body, entry.teaser) else story.blocks,
         "canonical": story.address,
         "picture": story if story.picture else None,
     }
@@ -169,6 +177,11 @@ def _introduction(digest: Digest) -> str:
     """The greeting as it stands for nobody in particular: "Dear friend"."""
     anybody = {"view_url": links.digest_url(digest), "unsubscribe_url": links.subscribe_url(digest.publication)}
     return merge.fill(digest.introduction, anybody)
+
+
+def _begins(body: str, teaser: str) -> bool:
+    start = " ".join(teaser.split())[:60]
+    return bool(start) and clean.text(body).startswith(start)
 
 
 def _headlines(stories: list[Story]) -> str:
