@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.utils import timezone
 from . import digests, holders, notices, posts, sources
 from .delivery import ledger
 from .handing import hand_over
+from .lifecycle import Overtaken
 from .models import Delivery, Digest, Lease, Run, Source
 
 LEASE = "clock"
@@ -85,7 +87,8 @@ def _hand_over_sending(digest: Digest) -> None:
     if waiting.filter(due_at__lte=timezone.now()).exists():
         hand_over("workers.delivery.send", digest.pk)
     else:
-        digests.finish(digest)
+        with suppress(Overtaken):
+            digests.finish(digest)
 
 
 def _hand_over_all(task: str, due: QuerySet[Any]) -> None:

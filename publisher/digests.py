@@ -198,11 +198,14 @@ def ask_changes(proof: Proof, *, by: Person, comment: str) -> Approval:
 
 
 def schedule(digest: Digest, at: datetime, *, by: Person) -> None:
-    """Let an approved digest start at this moment; never within the hold that allows an undo."""
+    """Let an approved digest start at this moment; never within the hold that allows an undo.
+
+    Doing so after a question (it was too late, the audience grew) is the answer: yes.
+    """
     if digest.state != Digest.State.APPROVED:
         raise NotAllowed(f"{digest.label} is {digest.get_state_display()}: only an approved digest is scheduled.")
     hold = timezone.now() + timedelta(minutes=digest.publication.hold_minutes)
-    _plan(digest, max(at, hold), by, "scheduled")
+    _plan(digest, max(at, hold), by, "scheduled", confirmed_count=ledger.audience(digest.publication).count())
     posts.schedule_of_digest(digest)
 
 
@@ -312,13 +315,14 @@ def _decide(proof: Proof, by: Person, decision: str, comment: str) -> Approval:
     return approval
 
 
-def _plan(digest: Digest, at: datetime | None, by: Person | None, verb: str, attention: str = "") -> None:
+def _plan(digest: Digest, at: datetime | None, by: Person | None, verb: str, **fields: Any) -> None:
     """Set when an approved digest starts, unless it has begun meanwhile."""
-    approved = Digest.objects.filter(pk=digest.pk, state=Digest.State.APPROVED)
-    if approved.update(start_at=at, attention=attention) != 1:
+    changed = {"start_at": at, "attention": "", **fields}
+    if Digest.objects.filter(pk=digest.pk, state=Digest.State.APPROVED).update(**changed) != 1:
         raise Overtaken(f"{digest.label} has begun meanwhile: pause it instead.")
-    digest.start_at, digest.attention = at, attention
-    note(digest, verb, by=by, why=attention, at=at.isoformat() if at else None)
+    for name, value in changed.items():
+        setattr(digest, name, value)
+    note(digest, verb, by=by, why=digest.attention, at=at.isoformat() if at else None)
 
 
 def _question(digest: Digest) -> str:
@@ -327,7 +331,8 @@ def _question(digest: Digest) -> str:
     assert digest.proof is not None
     if timezone.now() - digest.start_at > timedelta(seconds=settings.LATE_AFTER):
         return f"This was due on {digest.start_at:%d %B at %H:%M} UTC and the service was down. Send it now?"
-    now, then = ledger.audience(digest.publication).count(), digest.proof.audience_count
+    now = ledger.audience(digest.publication).count()
+    then = max(digest.proof.audience_count, digest.confirmed_count)
     if now > then * 1.1 and now - then > 10:
         return f"{now} members would receive this; when it was approved there were {then}. Send it to all of them?"
     return ""

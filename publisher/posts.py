@@ -24,6 +24,8 @@ State = Post.State
 LOOKS = tuple(timedelta(seconds=seconds) for seconds in (30, 120, 600, 3600))
 #: A network's clock may be behind ours: what it dates this much before our intent may still be ours.
 SKEW = timedelta(minutes=2)
+#: Kinds of refusal that a person mends at the account, once for all its posts.
+ABOUT_THE_ACCOUNT = frozenset({"credentials", "money", "permission"})
 _WAITING = (State.DRAFT, State.APPROVED, State.HELD)
 
 
@@ -241,10 +243,12 @@ def _not_posted(post: Post, problem: Exception) -> None:
     elif isinstance(problem, Refused) and problem.kind == "duplicate":
         # The network has this text already. If that is ours, from an attempt we lost, the timeline shows it.
         move(post, State.UNKNOWN, by=None, why=str(problem), look_at=timezone.now(), looks=0, outcome=str(problem))
+    elif isinstance(problem, Refused) and problem.kind in ABOUT_THE_ACCOUNT:
+        # Not this text is the matter but the account: it waits, and so does everything else on the channel.
+        move(post, State.HELD, by=None, why=str(problem), outcome=str(problem))
+        Channel.objects.filter(pk=post.channel_id).update(paused=True, attention=str(problem))
     else:
         move(post, State.REFUSED, by=None, why=str(problem), outcome=str(problem))
-        if isinstance(problem, Refused) and problem.kind in {"credentials", "money", "permission"}:
-            Channel.objects.filter(pk=post.channel_id).update(paused=True, attention=str(problem))
 
 
 def _doubt(post: Post, problem: Exception) -> None:
@@ -275,7 +279,7 @@ def _draft(channel: Channel, digest: Digest, entry: Entry | None, position: int,
     purpose = Post.Purpose.ITEM if entry else Post.Purpose.DIGEST
     existing = Post.objects.filter(channel=channel, digest=digest, item=entry and entry.item, purpose=purpose)
     post = existing.exclude(state=State.CANCELLED).first()
-    text = wording.render(purpose.value, channel.network, with_picture=bool(entry and entry.picture_id), **words)
+    text = _words(purpose, channel, bool(entry and entry.picture_id), words)
     fields = {
         "link": words["link"],
         "picture": entry and entry.picture,
@@ -297,6 +301,13 @@ def _draft(channel: Channel, digest: Digest, entry: Entry | None, position: int,
         # Staff's own wording stays, unless the link it carries is no longer the one.
         kept = post.edited and post.link == words["link"]
         Post.objects.filter(pk=post.pk).update(text=post.text if kept else text, edited=kept, **fields)
+
+
+def _words(purpose: str, channel: Channel, with_picture: bool, words: dict[str, Any]) -> str:
+    try:
+        return wording.render(str(purpose), channel.network, with_picture=with_picture, **words)
+    except ValueError as problem:
+        raise Refusal(str(problem)) from problem
 
 
 def _digest_words(digest: Digest, entries: list[Entry]) -> dict[str, Any]:

@@ -13,6 +13,13 @@ from tests import surroundings
 pytest_unconfigure = surroundings.stop
 
 
+def pytest_configure(config: Any) -> None:
+    """Hashing passwords slowly is right for people and wasted on the cast."""
+    from django.conf import settings
+
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def anne(db: Any) -> Any:
     from publisher.models import Person

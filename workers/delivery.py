@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from celery import shared_task
 
 from publisher import digests, notices
 from publisher.delivery import sending
 from publisher.handing import hand_over
+from publisher.lifecycle import Overtaken
 from publisher.models import Digest
 
 
@@ -14,12 +17,15 @@ from publisher.models import Digest
 def start(digest_id: int) -> None:
     digest = _digest(digest_id)
     if digest.due:
-        digests.start(digest)
+        with suppress(Overtaken):
+            digests.start(digest)
 
 
 @shared_task(name="workers.delivery.prepare")
 def prepare(digest_id: int) -> None:
-    digests.prepare(_digest(digest_id))
+    # Overtaken: another worker had the same message, and has done it.
+    with suppress(Overtaken):
+        digests.prepare(_digest(digest_id))
 
 
 @shared_task(name="workers.delivery.send")
@@ -30,12 +36,14 @@ def send(digest_id: int) -> None:
     try:
         sent = sending.send_batch(digest)
     except sending.Stopped as problem:
-        digests.pause(digest, by=None, why=str(problem))
+        with suppress(Overtaken):
+            digests.pause(digest, by=None, why=str(problem))
         return
     if sent:
         hand_over("workers.delivery.send", digest_id)
     else:
-        digests.finish(digest)
+        with suppress(Overtaken):
+            digests.finish(digest)
 
 
 @shared_task(name="workers.delivery.notice")

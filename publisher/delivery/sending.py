@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import random
+from collections import Counter
 from collections.abc import Mapping
+from datetime import timedelta
 
 from django.conf import settings
 
@@ -13,57 +15,62 @@ from ..letters import Letter
 from ..lifecycle import note
 from ..models import Delivery, Digest, Proof
 from . import ledger, message
+from .addresses import CannotBuild
 from .conversation import Conversation, Outcome, Phase, Result
 from .relays import Relay, parse_relays
 
 logger = logging.getLogger(__name__)
 
 
+#: A relay that broke off is asked again after this; the rows wait, and count no attempt.
+COOL_OFF = timedelta(seconds=30)
+
+
 class Stopped(Exception):
-    """The relay refused us, not an address: sending further would only collect refusals."""
+    """The relay refuses us, not an address: sending further would only collect refusals. A person is needed."""
 
 
 def send_batch(digest: Digest) -> int:
     """Claim a batch of the digest and send it; how many rows were claimed. Stopped where the relay refuses us."""
-    holder = holders.me()
-    rows = ledger.claim(digest, holder)
+    rows = ledger.claim(digest, holders.me())
     if not rows:
         return 0
-    outcomes: dict[str, int] = {}
+    outcomes: Counter[str] = Counter()
+    wait = timedelta(0)
     try:
-        _send(digest, rows, outcomes)
+        wait = _send(digest, rows, outcomes)
     finally:
-        ledger.release(rows)
+        ledger.release(rows, due_in=wait)
         note(digest, "delivered", by=None, **outcomes)
     return len(rows)
 
 
-def _send(digest: Digest, rows: list[Delivery], outcomes: dict[str, int]) -> None:
+def _send(digest: Digest, rows: list[Delivery], outcomes: Counter[str]) -> timedelta:
+    """Send row by row; how long those that are left should wait."""
     assert digest.proof is not None
     frame = Frame(digest, digest.proof)
     with Conversation(pick_relay(), helo=frame.domain) as conversation:
         for row in rows:
             outcome = _deliver(conversation, frame, row)
             if outcome.result is Result.STOPPED:
-                return  # paused, or the lease was lost: the rest is given back
+                break  # paused, or the lease was lost: the rest is given back
             ledger.record(row, outcome)
-            outcomes[outcome.result] = outcomes.get(outcome.result, 0) + 1
-            _stop_where_we_are_refused(outcome)
+            outcomes[outcome.result] += 1
+            if outcome.result is Result.FAILED and outcome.scope != "recipient":
+                raise Stopped(f"The mail server refused us: {outcome.text}")
+            if outcome.result is not Result.SENT and outcome.scope == "connection":
+                # It broke off. Going on at once would only break off again, and each time leave a doubt.
+                logger.warning("the relay broke off in %s: %s", outcome.phase, outcome.text)
+                return COOL_OFF
+    return timedelta(0)
 
 
 def _deliver(conversation: Conversation, frame: Frame, row: Delivery) -> Outcome:
     try:
         content = frame.message(row)
-    except message.CannotBuild as problem:
+    except CannotBuild as problem:
         return Outcome(Result.FAILED, Phase.BODY, None, None, str(problem), "recipient")
     return conversation.deliver(frame.sender, row.address, content, arm=lambda: ledger.arm(row))
-
-
-def _stop_where_we_are_refused(outcome: Outcome) -> None:
-    if outcome.scope == "recipient":
-        return
-    logger.warning("the relay refused us in %s: %s %s", outcome.phase, outcome.code, outcome.text)
-    raise Stopped(f"The mail server refused us ({outcome.phase}: {outcome.code or ''} {outcome.text})".strip())
 
 
 def pick_relay() -> Relay:

@@ -51,6 +51,8 @@ class Digest(Lives):
     start_at = models.DateTimeField(null=True, blank=True, db_index=True)
     #: When the sending began: the Date of every letter, the same at every attempt.
     started_at = models.DateTimeField(null=True, blank=True)
+    #: The size of the audience that a person said yes to, where it grew after the approval.
+    confirmed_count = models.PositiveIntegerField(default=0)
     #: A sentence when the digest waits for a person: due too late, the audience grew, the login was refused.
     attention = models.TextField(blank=True)
     #: The last member looked at while the audience is being frozen, and how many rows that made.

@@ -1,0 +1,27 @@
+"""The `publisher` command: a door. Each word fetches rows, calls one verb and says what came of it."""
+
+from __future__ import annotations
+
+import os
+
+import typer
+
+app = typer.Typer(
+    name="publisher",
+    help="Carries an organisation's news to the people who want it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    import django
+
+    django.setup()
+    from . import tree
+    from .answers import plainly
+
+    tree.grow(app)
+    plainly(app)

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from django.utils import timezone
+
+from .. import digests, links
+from ..delivery import ledger
+from ..lifecycle import Refusal, history
+from ..models import Digest
+from .answers import as_json, out, table, the_digest, the_person, the_publication
+from .items import By, In
+
+app = typer.Typer(help="Digests: compose, proof, approve, send, pause.", no_args_is_help=True)
+
+Number = Annotated[int | None, typer.Argument(help="Its number; without one, the digest in the making.")]
+
+
+@app.command("list")
+def list_(publication: In = None, json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """All digests, newest first."""
+    found = Digest.objects.filter(publication=the_publication(publication)).select_related("publication")
+    if json:
+        as_json([_shown(digest) for digest in found])
+        return
+    table(
+        "Digests",
+        ["digest", "state", "starts", "waits for"],
+        ((d.label, d.get_state_display(), d.start_at, d.attention) for d in found),
+    )
+
+
+@app.command()
+def show(number: Number = None, publication: In = None, json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    """One digest: its state, entries, counts and history."""
+    digest = the_digest(publication, number)
+    if json:
+        as_json(_shown(digest))
+        return
+    out.print(f"{digest.label}: {digest.get_state_display()}", highlight=False)
+    if digest.attention:
+        out.print(digest.attention, style="yellow")
+    table("Entries", ["", "title"], ((e.position, e.title) for e in digest.entries.all()))
+    table("Deliveries", ["state", "members"], ledger.counts(digest).items())
+    table(
+        "Posts",
+        ["channel", "state", "text"],
+        ((p.channel, p.get_state_display(), p.text.split("\n")[0]) for p in digest.posts.select_related("channel")),
+    )
+
+
+@app.command()
+def compose(
+    publication: In = None, by: By = None, date: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"])] = None
+) -> None:
+    """A draft of all queued items."""
+    digest = digests.compose(the_publication(publication), by=the_person(by), date=date.date() if date else None)
+    out.print(f"A draft with {digest.entries.count()} items, dated {digest.date}.")
+
+
+@app.command()
+def proof(number: Number = None, publication: In = None, by: By = None) -> None:
+    """Freeze the draft and lay it before the approver."""
+    made = digests.proof(the_digest(publication, number), by=the_person(by))
+    out.print(
+        f"{made.digest.label} is in review. Proof {made.sha256}, for {made.audience_count} members.", highlight=False
+    )
+
+
+@app.command()
+def approve(number: Number = None, publication: In = None, by: By = None, comment: str = "") -> None:
+    """Approve exactly the bytes of the newest proof."""
+    digest = the_digest(publication, number)
+    newest = digest.proofs.order_by("-pk").first()
+    if newest is None:
+        raise Refusal(f"{digest.label} has no proof yet: make one with `publisher digests proof`.")
+    digests.approve(newest, by=the_person(by), comment=comment)
+    digest.refresh_from_db()
+    out.print(f"{digest.label} is approved and starts at {digest.start_at:%Y-%m-%d %H:%M} UTC.", highlight=False)
+
+
+@app.command()
+def send(
+    number: Number = None,
+    publication: In = None,
+    by: By = None,
+    at: Annotated[datetime | None, typer.Option(help="UTC; without it, as soon as the hold allows.")] = None,
+) -> None:
+    """Schedule an approved digest (also the answer where it asks)."""
+    digest = the_digest(publication, number)
+    digests.schedule(digest, at.replace(tzinfo=UTC) if at else timezone.now(), by=the_person(by))
+    out.print(f"{digest.label} starts at {digest.start_at:%Y-%m-%d %H:%M} UTC.", highlight=False)
+
+
+@app.command()
+def undo(number: Number = None, publication: In = None, by: By = None) -> None:
+    """During the hold: it stays approved, and starts when somebody schedules it."""
+    digest = the_digest(publication, number)
+    digests.unschedule(digest, by=the_person(by))
+    out.print(f"{digest.label} will not start by itself.", highlight=False)
+
+
+@app.command()
+def pause(number: Number = None, publication: In = None, by: By = None, why: str = "") -> None:
+    """Stop handing over; what has gone out has gone out."""
+    digest = the_digest(publication, number)
+    digests.pause(digest, by=the_person(by), why=why)
+    out.print(f"{digest.label} is paused.", highlight=False)
+
+
+@app.command()
+def resume(number: Number = None, publication: In = None, by: By = None) -> None:
+    """Go on where the pause was."""
+    digest = the_digest(publication, number)
+    digests.resume(digest, by=the_person(by))
+    out.print(f"{digest.label} goes on.", highlight=False)
+
+
+@app.command()
+def cancel(number: Number = None, publication: In = None, by: By = None, why: str = "") -> None:
+    """Stop for good."""
+    digest = the_digest(publication, number)
+    digests.cancel(digest, by=the_person(by), why=why)
+    out.print(f"{digest.label} is cancelled.", highlight=False)
+
+
+def _shown(digest: Digest) -> dict[str, Any]:
+    return {
+        "id": digest.pk,
+        "label": digest.label,
+        "number": digest.number,
+        "date": digest.date.isoformat(),
+        "state": digest.state,
+        "start_at": digest.start_at,
+        "attention": digest.attention,
+        "archive": links.digest_url(digest) if digest.number else None,
+        "proof": digest.proof.sha256 if digest.proof else None,
+        "frozen": digest.frozen_count,
+        "deliveries": ledger.counts(digest),
+        "entries": [{"position": e.position, "title": e.title, "link": e.link or None} for e in digest.entries.all()],
+        "posts": [
+            {
+                "channel": str(p.channel),
+                "state": p.state,
+                "text": p.text,
+                "due_at": p.due_at,
+                "url": p.remote_url or None,
+            }
+            for p in digest.posts.select_related("channel")
+        ],
+        "history": [
+            {
+                "at": e.at,
+                "verb": e.verb,
+                "before": e.before,
+                "after": e.after,
+                "by": e.by.username if e.by else None,
+                "why": e.why,
+            }
+            for e in history(digest)
+        ],
+    }

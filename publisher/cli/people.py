@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import ValidationError
+
+from ..lifecycle import Refusal
+from ..models import Person
+from .answers import as_json, out, table
+
+app = typer.Typer(help="Staff: who may sign in, who may approve.", no_args_is_help=True)
+
+
+@app.command()
+def add(
+    username: str,
+    name: Annotated[str, typer.Option(help="As colleagues know them: “Anne Rowe”.")] = "",
+    approver: Annotated[bool, typer.Option("--approver", help="May approve what others wrote.")] = False,
+    password: Annotated[str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True)] = "",
+) -> None:
+    """Add a person; the password is asked for."""
+    if Person.objects.filter(username=username).exists():
+        raise Refusal(f"There is a {username} already.")
+    first, _, last = name.partition(" ")
+    person = Person(username=username, first_name=first, last_name=last, may_approve=approver)
+    try:
+        validate_password(password, person)
+    except ValidationError as problem:
+        raise Refusal(" ".join(problem.messages)) from problem
+    person.set_password(password)
+    person.save()
+    out.print(f"{person.name} can sign in{' and approve' if approver else ''}.")
+
+
+@app.command("list")
+def list_(json: Annotated[bool, typer.Option("--json")] = False) -> None:
+    rows = [
+        {"username": p.username, "name": p.name, "approver": p.may_approve, "active": p.is_active}
+        for p in Person.objects.all()
+    ]
+    if json:
+        as_json(rows)
+        return
+    table("People", ["username", "name", "may approve", "active"], (list(row.values()) for row in rows))

@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from django.utils import timezone
+
+from .. import posts
+from ..lifecycle import Refusal
+from ..models import Post
+from .answers import as_json, out, table, the_person, the_publication
+from .items import By, In
+
+app = typer.Typer(help="Posts on the channels: list, hold, release, publish now.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_(
+    publication: In = None, state: str | None = None, json: Annotated[bool, typer.Option("--json")] = False
+) -> None:
+    """The posts, with what became of them."""
+    if state and state not in Post.State.values:
+        raise Refusal(f"No post is ever “{state}”: say one of {', '.join(Post.State.values)}.")
+    found = Post.objects.filter(channel__publication=the_publication(publication)).select_related("channel")
+    rows = list(found.filter(state=state) if state else found)
+    if json:
+        as_json(
+            [
+                {
+                    "id": p.pk,
+                    "channel": str(p.channel),
+                    "state": p.state,
+                    "text": p.text,
+                    "due_at": p.due_at,
+                    "url": p.remote_url or None,
+                    "outcome": p.outcome,
+                }
+                for p in rows
+            ]
+        )
+        return
+    table(
+        "Posts",
+        ["id", "channel", "state", "due", "text", "outcome"],
+        ((p.pk, p.channel, p.get_state_display(), p.due_at, p.text.split("\n")[0], p.outcome) for p in rows),
+    )
+
+
+@app.command()
+def hold(post_id: int, by: By = None, why: str = "") -> None:
+    """Keep an approved post back."""
+    posts.hold(_named(post_id), by=the_person(by), why=why)
+    out.print("Held.")
+
+
+@app.command()
+def release(post_id: int, by: By = None) -> None:
+    """Let a held post go out now."""
+    posts.release(_named(post_id), by=the_person(by))
+    out.print("Released: it goes out with the next tick of the clock.")
+
+
+@app.command()
+def publish(post_id: int) -> None:
+    """Post an approved post now, without waiting for its slot or for the workers."""
+    post = _named(post_id)
+    Post.objects.filter(pk=post.pk, state=Post.State.APPROVED).update(due_at=timezone.now())
+    posts.publish(post)
+    post.refresh_from_db()
+    out.print(
+        f"{post.get_state_display()}: {post.remote_url or post.outcome or 'not yet; see its digest'}", highlight=False
+    )
+
+
+@app.command()
+def settle(
+    post_id: int, there: Annotated[bool, typer.Option("--there/--not-there")], by: By = None, url: str = ""
+) -> None:
+    """Say of an unknown post whether it is there. Not there: it goes out again."""
+    posts.settle(_named(post_id), by=the_person(by), published=there, remote_url=url)
+    out.print("Settled.")
+
+
+def _named(post_id: int) -> Post:
+    found = (
+        Post.objects.select_related("channel__publication", "item", "digest__publication", "picture")
+        .filter(pk=post_id)
+        .first()
+    )
+    if found is None:
+        raise Refusal(f"There is no post {post_id}: see `publisher posts list`.")
+    return found

@@ -1,0 +1,137 @@
+"""Who is in the demo: two people of the staff, two publications, two hundred members, four accounts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import time
+from pathlib import Path
+
+from ..models import Channel, Member, Person, Publication, Slot, Subscription
+
+NEWS = Path(__file__).parent / "news"
+PASSWORD = "read-the-proof"  # noqa: S105 - printed by the demo, good for nothing else
+ADDRESS = "Andean Reading Rooms (invented), 1 Example Street, London N1"
+
+
+@dataclass(frozen=True)
+class Part:
+    """A publication of the demo: its settings, the page its news is on, how many receive it, its handle."""
+
+    page: str
+    members: int
+    handle: str
+    page_id: str
+    settings: dict[str, object]
+
+
+PARTS = (
+    Part(
+        page="update.html",
+        members=150,
+        handle="reading_rooms",
+        page_id="100200300",
+        settings={
+            "slug": "update",
+            "series": "Update",
+            "organisation": "Andean Reading Rooms",
+            "next_number": 120,
+            "sender_email": "update@reading-rooms.example",
+            "list_id": "update.reading-rooms.example",
+            "accent": "#8a1c1c",
+        },
+    ),
+    Part(
+        page="lake-letter.txt",
+        members=50,
+        handle="lake_letter",
+        page_id="400500600",
+        settings={
+            "slug": "lake-letter",
+            "series": "Lake Letter",
+            "organisation": "Friends of the Lake",
+            "next_number": 31,
+            "sender_email": "letter@lake.example",
+            "list_id": "letter.lake.example",
+            "accent": "#1c5a8a",
+        },
+    ),
+)
+_FIRST = (
+    "Ana Luis Rosa Tomás Inés Pedro Marta Jorge Lucía Raúl Elena Hugo Carmen Iván Sofía Óscar Julia Andrés Nora Félix"
+)
+_LAST = "Quispe Rowe Mamani Ortiz Huamán Lane Flores Hart Condori Vidal"
+
+
+def people() -> tuple[Person, Person]:
+    """Anne, who writes, and Ben, who approves."""
+    anne = Person(username="anne", first_name="Anne", last_name="Rowe")
+    ben = Person(username="ben", first_name="Ben", last_name="Ortiz", may_approve=True)
+    for person in (anne, ben):
+        person.set_password(PASSWORD)
+        person.save()
+    return anne, ben
+
+
+def publication(part: Part) -> Publication:
+    """A publication whose hold is over at once: the demo does not wait five minutes."""
+    return Publication.objects.create(
+        **part.settings,
+        site_url=f"https://{str(part.settings['sender_email']).rpartition('@')[2]}",
+        sender_name=part.settings["organisation"],
+        postal_address=ADDRESS,
+        hold_minutes=0,
+    )
+
+
+def members(publication: Publication, count: int, first: int) -> None:
+    """Members with invented names at an address that cannot exist."""
+    names = [(given, family) for family in _LAST.split() for given in _FIRST.split()]
+    made = Member.objects.bulk_create(
+        Member(email=f"member{n:03}@members.example", first_name=names[n % 200][0], last_name=names[n % 200][1])
+        for n in range(first, first + count)
+    )
+    Subscription.objects.bulk_create(
+        Subscription(member=member, publication=publication, state=Subscription.State.ACTIVE) for member in made
+    )
+
+
+def channels(publication: Publication, part: Part) -> list[Channel]:
+    """An X account and a Facebook page, each with weekly slots, and credentials that only the sandbox knows."""
+    made = [
+        _channel(publication, "x", part.handle, _x_credentials(part)),
+        _channel(publication, "facebook", str(publication.organisation), _page_credentials(part)),
+    ]
+    for channel in made:
+        for weekday in (0, 2, 4):
+            Slot.objects.create(channel=channel, weekday=weekday, time=time(9, 0))
+    return made
+
+
+def sandbox_accounts(part: Part) -> list[dict[str, object]]:
+    """What the sandbox is told, so that it knows these accounts: the bodies of POST /control/accounts."""
+    name = part.settings["organisation"]
+    return [
+        {"network": "x", "handle": part.handle, "name": name, "credentials": _x_credentials(part)},
+        {"network": "facebook", "page_id": part.page_id, "name": name, "credentials": _page_credentials(part)},
+    ]
+
+
+def _channel(publication: Publication, network: str, account: str, credentials: dict[str, str]) -> Channel:
+    channel = Channel(publication=publication, network=network, account=account)
+    channel.credentials = credentials
+    channel.save()
+    return channel
+
+
+def _x_credentials(part: Part) -> dict[str, str]:
+    names = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
+    return {name: f"demo-{part.handle}-{name}" for name in names}
+
+
+def _page_credentials(part: Part) -> dict[str, str]:
+    return {
+        "page_id": part.page_id,
+        "page_token": f"demo-{part.handle}-page-token",
+        "app_secret": f"demo-{part.handle}-app-secret",
+        "version": "v24.0",
+    }
