@@ -53,7 +53,7 @@ def by_channel(posts: Iterable[Said]) -> list[Timeline]:
     """Each channel's posts together, in their order."""
     channels: dict[str, list[Said]] = {}
     for said in posts:
-        channels.setdefault(f"{said.network}, {said.account}", []).append(said)
+        channels.setdefault(f"{said.network} · {said.account}", []).append(said)
     return [Timeline(name, theirs) for name, theirs in channels.items()]
 
 

@@ -20,6 +20,8 @@ from .telling import lines
 
 #: The states of a digest in which something happens by itself from second to second.
 MOVING = ("preparing", "sending")
+#: The states of a post in which nothing happens until a person decides.
+WAITING = ("unknown", "held")
 #: What is shown of the rows that are unknown; the rest is in the count.
 UNKNOWN_SHOWN = 50
 
@@ -28,7 +30,8 @@ UNKNOWN_SHOWN = 50
 def detail(request: StaffRequest, pk: int) -> HttpResponse:
     digest = get_object_or_404(Digest.objects.select_related("publication", "proof"), pk=pk)
     counts = ledger.counts(digest)
-    posts = [of_post(post) for post in _posts(digest)]
+    # What waits for a person comes first; sorting keeps the order otherwise.
+    posts = sorted((of_post(post) for post in _posts(digest)), key=lambda said: said.post.state not in WAITING)
     context = {
         "digest": digest,
         "publication": digest.publication,
