@@ -28,6 +28,10 @@ class Lives(models.Model):
     class Meta:
         abstract = True
 
+    def get_state_display(self) -> str:
+        """The state as people read it: "in review". Django's own would need the choices on the field itself."""
+        return str(self.State(self.state).label)
+
 
 def known_states(table: Moves, name: str) -> models.CheckConstraint:
     """The database refuses a state that the table does not know."""
