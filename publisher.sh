@@ -53,8 +53,9 @@ find_python() {
     if [ -n "${PUBLISHER_PYTHON:-}" ]; then
         set -- "$PUBLISHER_PYTHON"
     else
-        set -- python3 python3.14 python3.13 python3.12 python3.11 \
-            /usr/local/bin/python3 /opt/homebrew/bin/python3 /opt/local/bin/python3
+        set -- python3 python3.14 python3.13 python3.12 python3.11
+        # Where a Mac has a better one, which a bare PATH does not name.
+        [ "$(uname)" != Darwin ] || set -- "$@" /opt/homebrew/bin/python3 /usr/local/bin/python3
     fi
     for name; do
         answer=$(probe "$name") || continue

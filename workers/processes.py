@@ -245,7 +245,7 @@ class Crew:
         child.crashes = 1 if lived >= self._patience.healthy else child.crashes + 1
         if child.crashes >= self._patience.crashes:
             child.watched = False
-            self.failure = f"{child.name} {_ending(code)} {child.crashes} times in a row.{child.last_words()}"
+            self.failure = f"{child.name} {_ending(code)}, {child.crashes} times in a row.{child.last_words()}"
             self._over.set()
             return
         pause = self._patience.pause(child.crashes)
@@ -269,6 +269,9 @@ class Crew:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+        deadline = time.monotonic() + 1  # what is killed needs a moment to be gone
+        while traces.members(process.pid) and time.monotonic() < deadline:
+            time.sleep(TICK / 10)
         traces.remove(self._traces, child.name)
 
     @contextlib.contextmanager

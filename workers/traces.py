@@ -99,8 +99,10 @@ def end_orphans(folder: Path, patience: float = 10) -> list[str]:
     """
     ended = []
     for file in sorted(folder.glob("*.pid")):
-        with contextlib.suppress(ValueError, KeyError, OSError):
-            if _end_group(patience=patience, **json.loads(file.read_text())):
+        # A torn file names nobody.
+        with contextlib.suppress(ValueError, KeyError, TypeError, OSError):
+            trace = json.loads(file.read_text())
+            if _end_group(int(trace["pid"]), trace["born"], trace["run"], patience):
                 ended.append(file.stem)
         file.unlink(missing_ok=True)
     return ended

@@ -230,8 +230,12 @@ def _bound(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as problem:
         raise CannotListen(
-            f"Cannot serve pages at {host}:{port}: {problem.strerror or problem}. Choose another with --web HOST:PORT."
+            f"Cannot serve pages at {host}:{port}: {_why(problem)}. Choose another with --web HOST:PORT."
         ) from None
+
+
+def _why(problem: OSError) -> str:
+    return os.strerror(problem.errno) if problem.errno and problem.errno > 0 else str(problem)
 
 
 def host_and_port(text: str) -> tuple[str, int]:
