@@ -80,7 +80,8 @@ def free_slots(channel: Channel, start: datetime, wanted: int, *, without: Diges
         return [start] * wanted
     planned = channel.posts.filter(due_at__isnull=False).exclude(digest=without) if without else channel.posts.all()
     taken = set(planned.values_list("due_at", flat=True))
-    zone, day, found = channel.publication.zone, start.astimezone(channel.publication.zone).date(), []
+    zone = channel.publication.zone
+    day, found = start.astimezone(zone).date(), list[datetime]()
     while len(found) < wanted:
         for slot in (slot for slot in slots if slot.weekday == day.weekday()):
             # By way of UTC: a wall time that does not exist in spring is moved on, not shown as it cannot be.
@@ -276,8 +277,8 @@ def _abandoned(post: Post) -> bool:
 
 
 def _draft(channel: Channel, digest: Digest, entry: Entry | None, position: int, words: dict[str, Any]) -> None:
-    purpose = Post.Purpose.ITEM if entry else Post.Purpose.DIGEST
-    existing = Post.objects.filter(channel=channel, digest=digest, item=entry and entry.item, purpose=purpose)
+    item, purpose = (entry.item, Post.Purpose.ITEM) if entry else (None, Post.Purpose.DIGEST)
+    existing = Post.objects.filter(channel=channel, digest=digest, item=item, purpose=purpose)
     post = existing.exclude(state=State.CANCELLED).first()
     text = _words(purpose, channel, bool(entry and entry.picture_id), words)
     fields = {
@@ -290,7 +291,7 @@ def _draft(channel: Channel, digest: Digest, entry: Entry | None, position: int,
         post = Post.objects.create(
             channel=channel,
             digest=digest,
-            item=entry and entry.item,
+            item=item,
             purpose=purpose,
             state=State.DRAFT,
             text=text,

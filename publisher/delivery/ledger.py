@@ -174,7 +174,7 @@ def settle(row: Delivery, to: str, *, by: Person, why: str) -> None:
 
 
 def _skip_who_must_not_be_mailed(digest: Digest, claimed: list[Delivery]) -> list[Delivery]:
-    members = [row.member_id for row in claimed]
+    members = [row.member_id for row in claimed if row.member_id is not None]
     active = set(audience(digest.publication).filter(member_id__in=members).values_list("member_id", flat=True))
     hashes = {print_: row.pk for row in claimed for print_ in Suppression.fingerprints(row.address)}
     suppressed = {hashes[found] for found in Suppression.objects.filter(hash__in=hashes).values_list("hash", flat=True)}

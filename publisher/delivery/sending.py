@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 
@@ -41,7 +42,7 @@ def send_batch(digest: Digest) -> int:
         wait = _send(digest, rows, outcomes)
     finally:
         ledger.release(rows, due_in=wait)
-        note(digest, "delivered", by=None, **outcomes)
+        note(digest, "delivered", by=None, **dict[str, Any](outcomes))
     return len(rows)
 
 

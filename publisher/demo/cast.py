@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import time
 from pathlib import Path
+from typing import Any
 
 from ..models import Channel, Member, Person, Publication, Slot, Subscription
 
@@ -21,7 +22,7 @@ class Part:
     members: int
     handle: str
     page_id: str
-    settings: dict[str, object]
+    settings: dict[str, Any]
 
 
 PARTS = (
