@@ -10,12 +10,10 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 from markupsafe import Markup, escape
 
-from publisher.lifecycle import word
 from publisher.models import Digest
-from publisher.models.lives import Lives
 from publisher.models.publications import printed
 
-FILTERS = ("called", "day", "grouped", "moment", "paragraphs", "plural", "query", "short_hash", "standing", "tone")
+FILTERS = ("called", "day", "grouped", "moment", "paragraphs", "plural", "query", "short_hash", "tone")
 #: The colour that repeats what a state's word says. What is not named here is quiet.
 TONES = {
     "good": "queued approved sent published",
@@ -68,11 +66,6 @@ def query(kept: dict[str, str], **more: object) -> str:
 
 def tone(state: str) -> str:
     return TONE_OF.get(state, "")
-
-
-def standing(thing: Lives) -> str:
-    """The state as people read it: "in review"."""
-    return word(thing, thing.state)
 
 
 def short_hash(sha256: str) -> str:
