@@ -95,7 +95,7 @@ def test_a_path_that_no_socket_can_have_gives_a_port_with_a_password(crew: Crew,
     crew.start(child_of(server))
     with redis.Redis.from_url(place.url) as client:
         assert client.ping()
-    with redis.Redis(port=place.port) as stranger, pytest.raises(redis.AuthenticationError):
+    with redis.Redis(port=place.port, retry=None) as stranger, pytest.raises(redis.AuthenticationError):
         stranger.ping()
     with kombu.Connection(place.broker_url) as connection:
         assert connection.ensure_connection(max_retries=1)
