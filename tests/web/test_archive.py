@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from publisher import digests, intake, links
+from publisher.items import receive
 from publisher.models import Delivery, Digest, Item, Picture
 
 ISSUE = "/update/120/"
@@ -93,7 +96,16 @@ def test_importing_our_own_page_gives_the_same_items_back(client: Any, sent: Dig
     )
 
 
-@pytest.mark.parametrize("teaser", ["One.\n\n• first\n• second\n\nLast.", "Only one.", ""])
+@pytest.mark.parametrize(
+    "teaser",
+    [
+        "One.\n\n• first\n• second\n\nLast.",
+        "Only one.",
+        "A list:\n• first\n• second",
+        "Broken\non purpose.\n\nRecently\xa0\xa0spaced  out.",
+        "",
+    ],
+)
 def test_a_teaser_of_any_shape_comes_back_from_our_own_page(
     client: Any, make_item: Any, publication: Any, teaser: str
 ) -> None:
@@ -101,6 +113,21 @@ def test_a_teaser_of_any_shape_comes_back_from_our_own_page(
     go_out(digest, 120)
     assert [item.teaser for item in intake.read(client.get(ISSUE).content, address="https://a.example/").items] == [
         teaser
+    ]
+
+
+def test_the_pages_the_reader_was_made_for_come_back_from_our_own(client: Any, publication: Any) -> None:
+    folder = Path(os.environ.get("PUBLISHER_SEEDS") or Path(__file__).parents[3] / "shared" / "seeds")
+    if not folder.is_dir():
+        pytest.skip("the pages that the reader was made for are not part of the project; name them in PUBLISHER_SEEDS")
+    printed = [item for file in sorted(folder.iterdir()) for item in intake.read(file.read_bytes(), address="").items]
+    reading = intake.Reading(tuple(printed), (), (), "listing")
+    received = receive(publication, reading).new
+    go_out(digests.compose(publication, by=None, date=date(2007, 3, 31), items=received), 120)
+    ours = intake.read(client.get(ISSUE).content, address="https://a.example/").items
+    fields = ("title", "teaser", "byline", "image_caption", "link")
+    assert [tuple(getattr(item, name) for name in fields) for item in ours] == [
+        tuple(getattr(item, name) for name in fields) for item in printed
     ]
 
 

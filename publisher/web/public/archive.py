@@ -7,6 +7,7 @@ digest that was cancelled.
 
 from __future__ import annotations
 
+import re
 import textwrap
 from dataclasses import dataclass
 from itertools import groupby
@@ -23,10 +24,31 @@ from ...intake import clean
 from ...models import Delivery, Digest, Entry, Item, Picture, Publication
 
 PAGE = 40  # Updates on one page of the archive: most of a year of a weekly
+BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 CARD_FITS = 200  # characters of a description on the networks' cards
 
 #: A withdrawn item's page disappears within this time from the caches on the way, too.
 brief = cache_control(public=True, max_age=60)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A paragraph, or the points of a list."""
+
+    lines: tuple[str, ...]
+    points: bool
+
+
+def blocks(teaser: str) -> list[Block]:
+    """A teaser with every break and space of it, so that it can be read back; `standing.blocks` makes them even."""
+    parts = (tuple(filter(None, map(str.strip, part.splitlines()))) for part in BLANK_LINE.split(teaser))
+    return [_block(lines) for lines in parts if lines]
+
+
+def _block(lines: tuple[str, ...]) -> Block:
+    if not all(line.startswith(standing.BULLET) for line in lines):
+        return Block(lines, points=False)
+    return Block(tuple(line.removeprefix(standing.BULLET).strip() for line in lines), points=True)
 
 
 @dataclass(frozen=True)
@@ -40,8 +62,8 @@ class Story:
     more: str  # where "Read more" leads; empty where there is no more
 
     @property
-    def blocks(self) -> tuple[standing.Paragraph | standing.Bullets, ...]:
-        return standing.blocks(self.entry.teaser)
+    def blocks(self) -> list[Block]:
+        return blocks(self.entry.teaser)
 
     @property
     def extension(self) -> str:
