@@ -7,6 +7,7 @@ indentation then say how far above a date line its block begins.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from publisher.intake import labels
 from publisher.intake.labels import Label
@@ -73,7 +74,7 @@ def find(lines: Sequence[Line]) -> tuple[list[Line], list[Block]]:
     dated = _dated_starts(page)
     starts = sorted(set(dated) | set(_undated_starts(page, dated)))
     blocks = []
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    for start, end in pairwise([*starts, len(lines)]):
         at = dated.get(start)
         label = page.labels[at] if at is not None else None
         blocks.append(Block(list(lines[start:end]), None if at is None else at - start, label, page.date_first))
@@ -169,7 +170,7 @@ def _is_top(page: Page, i: int) -> bool:
     line = page.lines[i]
     if line.heading:
         return True
-    if not line.bullet or _kind(line) not in page.bullets or line.indent > page.depth:
+    if not line.bullet or _kind(line) not in page.bullets or not _is_outer(page, line):
         return False
     return not _in_list(page, i)
 
@@ -224,6 +225,11 @@ def _is_inside(page: Page, i: int) -> bool:
     return page.inner is not None and page.lines[i].indent >= page.inner
 
 
+def _is_outer(page: Page, line: Line) -> bool:
+    """As deep as the bullets of items. The first line of a page may have lost its own indentation."""
+    return line.indent <= page.depth or (page.inner is not None and line.indent < page.inner)
+
+
 def _outermost(page: Page, tops: list[int], at: int) -> int:
     """Return the bullet around a heading rather than the heading inside it."""
     lead = tops[-1]
@@ -256,7 +262,7 @@ def _with_caption(page: Page, floor: int, start: int, *, lead_is_bullet: bool) -
     text = " ".join(line.text for line in page.lines[above:start])
     if len(text) > CAPTION_MAX or NOISE.fullmatch(text) or any(_is_top(page, i) for i in range(above, start)):
         return start
-    if is_caption(page.lines[above]) or _stands_outside(page, above) or _opens_page(page, above, text):
+    if is_caption(page.lines[above]) or (floor and _stands_outside(page, above)) or _opens_page(page, above, text):
         return above
     unbulleted = not lead_is_bullet and page.depth < 0 and above > floor
     return above if unbulleted and _is_unfinished(text) else start
@@ -268,7 +274,7 @@ def is_caption(line: Line) -> bool:
 
 def _stands_outside(page: Page, i: int) -> bool:
     """Not indented as the list's own paragraphs are, so it belongs to no item above."""
-    return page.inner is not None and page.lines[i].indent <= page.depth and not page.lines[i].bullet
+    return page.inner is not None and page.lines[i].indent < page.inner and not page.lines[i].bullet
 
 
 def _opens_page(page: Page, i: int, text: str) -> bool:

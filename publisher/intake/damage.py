@@ -46,7 +46,8 @@ def _decode(content: bytes, content_type: str | None) -> str:
         if content.startswith(mark):
             return content[len(mark) :].decode(encoding, errors="replace")
     if content.count(0, 0, 1000) > min(len(content), 1000) // 4:
-        return content.decode("utf-16-le" if content[1:2] == b"\0" else "utf-16-be", errors="replace")
+        little = content[1:1000:2].count(0) > content[0:1000:2].count(0)
+        return content.decode("utf-16-le" if little else "utf-16-be", errors="replace")
     try:
         # First, whatever is declared: text in another encoding is practically never valid UTF-8.
         return content.decode("utf-8")
@@ -86,65 +87,63 @@ WORDS_IN_SI = frozenset(["sí", "así", "casí", "ansí"])
 MAC = str.maketrans("íìîëñóÖ", "’“”‘–—…")  # bytes of Windows read as Macintosh
 WINDOWS = str.maketrans("ÕÔÒÓÐÑÉ", "’‘“”–—…")  # bytes of Macintosh read as Windows
 
-#: pattern, how to mend it (a table for str.translate, or None where nobody can know).
+#: What a word holds that is damaged, and how to mend it (a table, or None where nobody can know).
 MARKS: tuple[tuple[re.Pattern[str], dict[int, int] | None], ...] = (
-    (re.compile(r"\S*\ufffd\S*"), None),
-    (re.compile(r"\S*[\x80-\x9f]\S*"), None),
-    (re.compile(r"\b[A-Za-z]+í(?:s|t|re|ve|ll)\b|\bIí(?:m|d)\b|\b[A-Za-z]{3,}sí(?!\w)"), MAC),
-    (re.compile(r"(?<!\w)[ìë]\w+|\w+[îÖ](?!\w)|(?<=\s)[ñó](?=\s)"), MAC),
-    (
-        re.compile(r"\b[A-Za-z]+Õ(?:s|t|re|ve|ll|d|m)?\b|(?<!\w)[ÒÔ][A-Za-z]\w*|[a-z]{2,}Ó(?!\w)|(?<=\s)[ÐÑ](?=\s)"),
-        WINDOWS,
-    ),
-    (re.compile(r"[A-Za-z]+[‡Ž¿][a-z]+"), None),
-    (re.compile(r"(?<![\w/?&=.])[A-Za-z]+\?[a-z]+\b(?![=/])"), None),
+    (re.compile(r"[\ufffd\x80-\x9f]"), None),
+    (re.compile(r"[A-Za-z]í(?:s|t|re|ve|ll)\b|\bIí(?:m|d)\b|[A-Za-z]{3}sí(?!\w)"), MAC),
+    (re.compile(r"(?<!\w)[ìë]\w|\w[îÖ](?!\w)|^[ñó]$"), MAC),
+    (re.compile(r"[A-Za-z]Õ(?:s|t|re|ve|ll|d|m)?\b|(?<!\w)[ÒÔ][A-Za-z]|[a-z]Ó(?!\w)|^[ÐÑ]$"), WINDOWS),
+    (re.compile(r"[A-Za-z][‡Ž¿][a-z]"), None),
+    (re.compile(r"^\W*[A-Za-z]+\?[a-z]+\W*$"), None),
     (re.compile(r"&(?:#\d{2,5}|#x[0-9a-f]{2,4}|[a-z]{2,8});", re.IGNORECASE), None),
 )
 #: Two or more characters that were one before its UTF-8 bytes were read as Windows-1252.
-DOUBLED = re.compile(r"[ÂÃâÅÄÎÐÑð][\x80-\xbf\u0152-\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]{1,3}|Ã(?=\s|$)")
+DOUBLED = re.compile(r"[Â-ôŽž][\x80-\xbf\u0152-\u0192\u02c6\u02dc\u2013-\u203a\u20ac\u2122]{1,3}|â€|[ÂÃ](?!\w)")
+WORD = re.compile(r"\S+")
+#: Nothing longer is a word; looking into it closely would only take time.
+WORD_MAX = 200
 
 
 def signs(name: str, text: str | None) -> list[str]:
     """Return a sentence for each different word of `text` that looks damaged (at most five)."""
     found: dict[str, str | None] = {}
-    for match in DOUBLED.finditer(text or ""):
-        mended = _undouble(match[0])
-        if mended != "":
-            found.setdefault(_word_at(text or "", match), mended and _word_at(text or "", match, mended))
-    for pattern, table in MARKS:
-        for match in pattern.finditer(text or ""):
-            word = match[0].strip('.,;:()"“”')
-            if word.lower() not in WORDS_IN_IS | WORDS_IN_SI:
-                found.setdefault(word, word.translate(table) if table else None)
-    return [_sentence(name, word, mended) for word, mended in list(found.items())[:5]]
+    for match in WORD.finditer(text or ""):
+        word = match[0]
+        if word not in found and (not word.isascii() or "?" in word or "&" in word):
+            found.update(_look_at(word))
+        if len(found) == 5:
+            break
+    return [_sentence(name, word, mended) for word, mended in found.items()]
 
 
-def _sentence(name: str, word: str, mended: str | None) -> str:
-    perhaps = f" (perhaps “{mended}”)" if mended and mended != word else ""
-    return f"The {name} looks damaged by an old encoding at “{word[:60]}”{perhaps}."
+def _look_at(word: str) -> dict[str, str | None]:
+    """Return {word: what it may have been, if anyone can say}, or {} where it is sound."""
+    bare = word.strip(".,;:()[]\"“”'‘’!")
+    if bare.lower() in WORDS_IN_IS | WORDS_IN_SI:
+        return {}
+    if len(word) > WORD_MAX:
+        return {bare: None} if "\ufffd" in word else {}
+    mended = DOUBLED.sub(_redecode, word)
+    if mended != word:
+        return {bare: mended.strip(".,;:()[]") if DOUBLED.search(mended) is None else None}
+    return next(({bare: bare.translate(table) if table else None} for mark, table in MARKS if mark.search(word)), {})
 
 
-def _undouble(characters: str) -> str | None:
-    """Return what was meant; None where it is lost, "" where nothing was doubled after all."""
-    if characters == "Ã" or characters.startswith("â€"):
-        return None if characters == "Ã" else _redecode(characters) or None
-    return _redecode(characters)
-
-
-def _redecode(characters: str) -> str:
+def _redecode(match: re.Match[str]) -> str:
+    """Undo the reading of UTF-8 as Windows-1252, as far as the characters allow it."""
+    characters = match[0]
     for length in range(len(characters), 1, -1):
         try:
             return characters[:length].encode("cp1252").decode("utf-8") + characters[length:]
         except UnicodeError:
             continue
-    return ""
+    # "â€" alone is what is left of a quote whose last byte Windows-1252 cannot show, "Ã" of an à.
+    return "\ufffd" if characters[0] in "ÃÂ" or (characters.startswith("â€") and len(characters) < 3) else characters
 
 
-def _word_at(text: str, match: re.Match[str], mended: str | None = None) -> str:
-    start = max(text.rfind(" ", 0, match.start()), text.rfind("\n", 0, match.start())) + 1
-    end = re.compile(r"\s|$").search(text, match.end())
-    tail = text[match.end() : end.start() if end else None]
-    return (text[start : match.start()] + (mended or match[0]) + tail).strip()
+def _sentence(name: str, word: str, mended: str | None) -> str:
+    perhaps = f" (perhaps “{mended}”)" if mended and mended != word and "\ufffd" not in mended else ""
+    return f"The {name} looks damaged by an old encoding at “{word[:60]}”{perhaps}."
 
 
 def signs_of(title: str, teaser: str, caption: str | None = None, byline: str | None = None) -> list[str]:

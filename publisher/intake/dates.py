@@ -151,7 +151,7 @@ def _last_day(end: End) -> date | None:
     if not end.year or not end.month or not 1900 <= end.year <= 2099:
         return None
     try:
-        return date(end.year, end.month, end.day or monthrange(end.year, end.month)[1])
+        return date(end.year, end.month, monthrange(end.year, end.month)[1] if end.day is None else end.day)
     except ValueError:
         return None
 

@@ -7,10 +7,10 @@ from datetime import date, datetime
 
 from lxml.html import HtmlElement
 
-from publisher.intake import ParsedItem, labels, page
+from publisher.intake import ParsedItem, Unread, labels, page
 from publisher.intake.damage import signs_of
 from publisher.intake.labels import Label
-from publisher.intake.lines import Line, prose, trim
+from publisher.intake.lines import prose, trim
 
 #: our word -> the classes that carry it
 VOCABULARY = {
@@ -25,11 +25,16 @@ VOCABULARY = {
 }
 
 
-def read(root: HtmlElement, address: str) -> tuple[ParsedItem, ...]:
-    """Return the entries that carry a title and a date; () where the page marks none up."""
-    found = [entry for entry in _all(root, "root") if not _all(entry, "root")]
-    items = (_item(entry, address) for entry in found)
-    return tuple(item for item in items if item)
+def read(root: HtmlElement, address: str) -> tuple[list[ParsedItem], list[Unread]]:
+    """Return the entries that carry a title and a date, and those that do not; ([], []) where none does."""
+    items, unread = [], []
+    for entry in (entry for entry in _all(root, "root") if not _all(entry, "root")):
+        if item := _item(entry, address):
+            items.append(item)
+        else:
+            why = "It is marked up as an entry, but has no title or no date."
+            unread.append(Unread(entry.sourceline or 0, (_text(entry) or "")[:500], why))
+    return (items, unread) if items else ([], [])
 
 
 def _item(entry: HtmlElement, address: str) -> ParsedItem | None:
@@ -37,7 +42,7 @@ def _item(entry: HtmlElement, address: str) -> ParsedItem | None:
     label = _label(entry)
     if not title or not label:
         return None
-    teaser = prose([line for part in _all(entry, "teaser") for line in _lines(part, address)])
+    teaser = prose([line for part in _all(entry, "teaser") for line in page.lines(part, address)])
     caption = _text(next(iter(entry.xpath(".//figure//figcaption")), None))
     byline = _text(_first(entry, "byline"))
     image = next(iter(entry.xpath(".//img[@src]")), None)
@@ -110,10 +115,6 @@ def _all(element: HtmlElement, word: str) -> list[HtmlElement]:
 
 def _first(element: HtmlElement, word: str) -> HtmlElement | None:
     return next(iter(_all(element, word)), None)
-
-
-def _lines(element: HtmlElement, address: str) -> list[Line]:
-    return page.lines(element, address)
 
 
 def _text(element: HtmlElement | None) -> str | None:

@@ -15,15 +15,16 @@ from publisher.intake.labels import Label
 from publisher.intake.labels import read as read_label
 from publisher.intake.lines import Line, of_text, paragraphs, prose
 
+#: Some hundred times the longest listing known, and read within seconds.
+MAX_LINES = 50_000
+
 BYLINE = re.compile(
     r"\((?!see |continued|cont[.)]|part |click |read |updated|pdf|in spanish)([^()]{3,120})\)\.?",
     re.IGNORECASE,
 )
-WRITTEN_BY = re.compile(
-    r"(?:by|por) (?:[A-ZÁÉÍÓÚÑ][\w.’'-]*(?: (?:and|y|de|del|la|van|von|da|&))*,? ?){1,8}", re.IGNORECASE
-)
 NAME_WORD = r"(?:[A-ZÁÉÍÓÚÑÜ][\w.’'-]*|de|del|la|los|van|von|da|and|y|&)"
 NAME = re.compile(rf"{NAME_WORD}(?:,? {NAME_WORD}){{1,7}}")
+WRITTEN_BY = re.compile(rf"(?:[Bb]y|BY|[Pp]or) {NAME_WORD}(?:,? {NAME_WORD}){{0,7}}")
 SENTENCE = re.compile(r"[a-záéíóúñ]{3,}[.!?](?:\s|$)")
 #: A title's first line that cannot be its last.
 OPEN_END = re.compile(
@@ -38,15 +39,18 @@ def read(content: bytes, *, address: str, content_type: str | None = None) -> Re
     if not page.is_html(text):
         return read_lines(of_text(text))
     root = page.parse(text)
-    if items := entries.read(root, address):
+    items, unread = entries.read(root, address)
+    if items:
         # The page says itself what its items are; all else on it is its frame.
-        return Reading(items, (), (), "listing")
+        return Reading(tuple(items), (), tuple(unread), "listing")
     return read_lines(page.lines(root, address))
 
 
 def read_lines(lines: Sequence[Line]) -> Reading:
     if not lines:
         raise NotReadable("There is no text on this page.")
+    if len(lines) > MAX_LINES:
+        raise NotReadable(f"This page has {len(lines)} lines; a listing has at most {MAX_LINES}.")
     before, blocks = find(lines)
     items, sections = [], []
     unread = [Unread(line.number, line.text, "It stands before the first item.") for line in before]
@@ -118,7 +122,7 @@ def byline(line: Line, *, strict: bool = False) -> str | None:
     """
     if line.role == "byline":
         return line.text
-    if WRITTEN_BY.fullmatch(line.text) and line.text[3:4].isupper() and len(line.text) <= 80:
+    if len(line.text) <= 80 and WRITTEN_BY.fullmatch(line.text):
         return line.text
     match = BYLINE.fullmatch(line.text)
     if not match or SENTENCE.search(match[1]):

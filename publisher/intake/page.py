@@ -41,7 +41,7 @@ ROLES = {
     "date": "date", "entry-date": "date", "published": "date", "posted-on": "date",
     "dt-published": "date", "label": "date",
 }  # fmt: skip
-NEWLINES = re.compile(r"[ \t]*[\r\n]\s*")
+SPACES = re.compile(r"\s+")
 
 
 def is_html(text: str) -> bool:
@@ -102,6 +102,11 @@ def _names_columns(element: HtmlElement) -> bool:
 
 def _inside_item(element: HtmlElement) -> bool:
     return any(parent.tag in ("article", "li", "tr", "main", "section") for parent in element.iterancestors())
+
+
+def _unbroken(spaces: re.Match[str]) -> str:
+    """Take a line break in the source for a space; keep other spaces as printed, even two of them."""
+    return " " if "\n" in spaces[0] or "\r" in spaces[0] else spaces[0]
 
 
 class _Walk:
@@ -170,7 +175,7 @@ class _Walk:
             return
         if not self.pieces:
             self.number = element.sourceline or self.number
-        self.pieces.append((NEWLINES.sub(" ", text), href))
+        self.pieces.append((SPACES.sub(_unbroken, text), href))
 
     def end_line(self) -> None:
         """Break the line; a second <br> in a row makes a gap."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from publisher.intake import NotReadable, ParsedItem, Reading, Unread, clean, damage, page
 from publisher.intake.dates import in_words
-from publisher.intake.feed import CUT
+from publisher.intake.feed import uncut
 
 
 def read(content: bytes, *, address: str, content_type: str | None = None) -> Reading:
@@ -74,7 +74,7 @@ def _teaser(excerpt: str, content: str) -> str:
     text = clean.paragraphs(excerpt)
     if not text:
         return clean.paragraphs(content).split("\n\n")[0]
-    return CUT.sub("…" if text.endswith("]") else "", text)
+    return uncut(text)
 
 
 def _day(post: Mapping[str, Any]) -> date | None:
