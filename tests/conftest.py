@@ -9,6 +9,7 @@ import pytest
 
 # First of all it gives the tests an environment of their own, before Django reads its settings.
 from tests import surroundings
+from tests.sandbox.conftest import sandbox as sandbox
 
 pytest_unconfigure = surroundings.stop
 
@@ -150,6 +151,38 @@ def channels(publication: Any) -> Any:
     facebook.credentials = {"page_id": "1001", "page_token": "pt", "version": "v24.0"}
     facebook.save()
     return [x, facebook]
+
+
+@pytest.fixture
+def connected(sandbox: Any, settings: Any, channels: Any) -> Any:
+    """The real sandbox as mail server and networks, knowing the accounts of `channels`."""
+    from publisher.sandbox import accounts
+
+    settings.SMTP_URL = f"smtp://127.0.0.1:{sandbox.smtp}"
+    settings.NETWORK_URLS = {"x": f"{sandbox.url}/x", "facebook": f"{sandbox.url}/graph"}
+    for channel in channels:
+        handle = {"handle": "reading_rooms"} if channel.network == "x" else {"page_id": "1001"}
+        accounts.add(
+            sandbox.store, {"network": channel.network, "credentials": channel.credentials, "name": "Rooms", **handle}
+        )
+    return sandbox
+
+
+@pytest.fixture
+def sending(connected: Any, members: Any, proof: Any, ben: Any) -> Any:
+    """Update 120 to five members, its audience frozen, nothing sent yet; its posts are due."""
+    from django.utils import timezone
+
+    from publisher import digests
+    from publisher.models import Digest, Post
+
+    digests.approve(proof, by=ben)
+    Digest.objects.filter(pk=proof.digest_id).update(start_at=timezone.now())
+    Post.objects.update(due_at=timezone.now())
+    digest = Digest.objects.select_related("publication", "proof").get(pk=proof.digest_id)
+    digests.start(digest)
+    digests.prepare(digest)
+    return digest
 
 
 @pytest.fixture

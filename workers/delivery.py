@@ -9,7 +9,7 @@ from celery import shared_task
 from publisher import digests, notices
 from publisher.delivery import sending
 from publisher.handing import hand_over
-from publisher.lifecycle import Overtaken
+from publisher.lifecycle import Overtaken, Refusal
 from publisher.models import Digest
 
 
@@ -35,7 +35,7 @@ def send(digest_id: int) -> None:
         return
     try:
         sent = sending.send_batch(digest)
-    except sending.Stopped as problem:
+    except (sending.Stopped, Refusal) as problem:
         with suppress(Overtaken):
             digests.pause(digest, by=None, why=str(problem))
         return

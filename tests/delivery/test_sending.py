@@ -1,0 +1,143 @@
+"""Batches over a real SMTP conversation to the real catcher; its own log says what arrived."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from email import message_from_bytes, policy
+
+import pytest
+import requests
+from django.utils import timezone
+
+from publisher import digests, links
+from publisher.delivery import ledger
+from publisher.delivery import sending as batches
+from publisher.lifecycle import Refusal
+from publisher.models import Delivery
+
+
+def mailed(connected):
+    return sorted(address for entry in connected.json("/mail/log.json") for address in entry["rcpt_to"])
+
+
+def parsed(connected, number=1):
+    return message_from_bytes(connected.get(f"/mail/{number}/raw").content, policy=policy.default)
+
+
+def test_each_member_gets_one_mail_and_the_digest_is_sent(sending, members, connected):
+    assert batches.send_batch(sending) == 5
+    assert digests.finish(sending)
+    assert mailed(connected) == sorted(member.email for member in members)
+    assert ledger.counts(sending)["sent"] == 5
+    assert batches.send_batch(sending) == 0
+
+
+def test_the_mail_is_the_approved_bytes_with_the_members_own_values(sending, connected, members, publication):
+    batches.send_batch(sending)
+    mail = parsed(connected)
+    leave = links.leave_url(members[0], publication)
+    assert mail["Subject"] == sending.proof.subject
+    assert mail["From"] == "Andean Reading Rooms <update@reading-rooms.example>"
+    assert mail["To"] == "Name0 <m0@members.example>"
+    assert mail["Reply-To"] == "office@reading-rooms.example"
+    assert mail["List-Unsubscribe"] == f"<{leave}>"
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert mail["List-Id"] == "<update.reading-rooms.example>"
+    text, html = (part.get_content() for part in mail.iter_parts())
+    assert mail.get_content_type() == "multipart/alternative"
+    assert leave in text
+    assert leave in html
+    assert "{" not in text
+
+
+def test_nothing_of_one_member_is_in_the_mail_of_another(sending, connected, members, publication):
+    batches.send_batch(sending)
+    raw = connected.get("/mail/1/raw").content.decode()
+    mine, others = links.sign("leave", members[0].pk, publication.pk), members[1:]
+    assert mine in raw.replace("=\n", "").replace("=\r\n", "")
+    for member in others:
+        assert member.email not in raw
+        assert links.sign("leave", member.pk, publication.pk) not in raw.replace("=\n", "").replace("=\r\n", "")
+
+
+def test_a_mail_sent_again_is_the_same_mail(sending, connected):
+    frame = batches.Frame(sending, sending.proof)
+    row = sending.deliveries.select_related("member").first()
+    assert frame.message(row) == batches.Frame(sending, sending.proof).message(row)
+
+
+def test_the_link_in_the_header_leaves_with_one_post(sending, connected, client, members, publication):
+    batches.send_batch(sending)
+    address = parsed(connected)["List-Unsubscribe"].strip("<>")
+    answer = client.post(address, {"List-Unsubscribe": "One-Click"})
+    assert answer.status_code == 200
+    assert members[0].subscriptions.get().state == "left"
+    assert members[1].subscriptions.get().state == "active"
+
+
+def test_an_address_that_does_not_exist_fails_alone(sending, connected):
+    connected.fault("mail", "5xx", "rcpt", match="m2@", code=550, text="5.1.1 no such user")
+    batches.send_batch(sending)
+    assert ledger.counts(sending) | {"sent": 4, "failed": 1} == ledger.counts(sending)
+    row = sending.deliveries.get(state="failed")
+    assert (row.address, row.code, row.enhanced, row.phase) == ("m2@members.example", 550, "5.1.1", "rcpt")
+
+
+def test_a_close_after_the_dot_is_unknown_is_not_sent_again_and_the_rest_goes_on(sending, connected):
+    connected.fault("mail", "accept_close", "dot", match="m1@", times=1)
+    batches.send_batch(sending)
+    assert ledger.counts(sending) | {"sent": 1, "unknown": 1, "queued": 3} == ledger.counts(sending)
+    Delivery.objects.filter(state="queued").update(due_at=timezone.now())
+    batches.send_batch(sending)
+    digests.finish(sending)
+    assert sending.state == "sent"
+    assert mailed(connected) == [f"m{n}@members.example" for n in range(5)]
+    assert sending.deliveries.get(state="unknown").address == "m1@members.example"
+
+
+def test_greylisting_is_tried_again_later_and_then_arrives_once(sending, connected):
+    connected.fault("mail", "4xx", "rcpt", match="m4@", times=1, code=450, text="4.2.0 greylisted")
+    batches.send_batch(sending)
+    row = sending.deliveries.get(state="deferred")
+    assert row.due_at - timezone.now() > timedelta(minutes=4)
+    assert not digests.finish(sending)
+    Delivery.objects.filter(pk=row.pk).update(due_at=timezone.now())
+    batches.send_batch(sending)
+    assert mailed(connected) == [f"m{n}@members.example" for n in range(5)]
+
+
+def test_a_relay_that_refuses_us_stops_the_sending_and_suppresses_nobody(sending, connected):
+    connected.fault("mail", "5xx", "mail", code=550, text="5.7.1 not allowed to send")
+    with pytest.raises(batches.Stopped, match="The mail server refused us"):
+        batches.send_batch(sending)
+    assert ledger.counts(sending)["queued"] == 5
+    assert mailed(connected) == []
+
+
+def test_pausing_takes_hold_within_the_batch(sending, connected, anne, monkeypatch):
+    arm, armed = ledger.arm, []
+
+    def pause_after_two(row):
+        armed.append(row)
+        if len(armed) == 3:
+            digests.pause(sending, by=anne)
+        return arm(row)
+
+    monkeypatch.setattr(ledger, "arm", pause_after_two)
+    batches.send_batch(sending)
+    assert len(mailed(connected)) == 2
+    assert ledger.counts(sending)["queued"] == 3
+
+
+def test_no_server_that_is_not_this_machine_is_reached_in_the_demo(sending, settings):
+    settings.SMTP_URL = "smtp://mail.example.org:25"
+    with pytest.raises(Refusal, match="talks to this machine only"):
+        batches.send_batch(sending)
+    assert ledger.counts(sending)["queued"] == 5
+
+
+def test_the_catcher_shows_the_letter(sending, connected):
+    batches.send_batch(sending)
+    page = requests.get(f"{connected.url}/mail/1", timeout=5)
+    assert page.status_code == 200
+    assert "Update 120. 31 March 2007" in page.text
