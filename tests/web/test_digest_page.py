@@ -68,7 +68,7 @@ def test_date_and_introduction_are_saved(as_anne: Client, digest: Any, read: Any
 
     digest.refresh_from_db()
     assert (digest.date, digest.introduction) == (date(2007, 4, 30), "Dear {first_name|friend},\n\nspring has come.")
-    assert page(".messages li") == ["Saved."]
+    assert page(".messages p") == ["Saved."]
 
 
 def test_a_date_that_is_none_is_named_and_nothing_is_saved(as_anne: Client, digest: Any, read: Any) -> None:

@@ -93,7 +93,7 @@ def test_queueing_leads_back_to_the_list_it_was_done_from(as_anne: Client, make_
     response = as_anne.post(reverse("item-queue", args=[item.pk]), {"back": here}, follow=True)
 
     assert response.redirect_chain == [(here, 302)]
-    assert read(response)(".messages li") == ["“A reading room opens” is queued for the next Update."]
+    assert read(response)(".messages p") == ["“A reading room opens” is queued for the next Update."]
     assert read(response)(".items .state") == ["queued"]
 
 
@@ -113,7 +113,7 @@ def test_with_htmx_a_deed_answers_with_its_row_and_what_was_done(as_anne: Client
     assert "<html" not in response.content.decode()
     assert fragment(".item .state") == ["queued"]
     assert fragment.values("#messages", "hx-swap-oob") == ["true"]
-    assert fragment("#messages li") == ["“A reading room opens” is queued for the next Update."]
+    assert fragment("#messages p") == ["“A reading room opens” is queued for the next Update."]
 
 
 def test_what_cannot_be_done_is_said_in_place(as_anne: Client, make_item: Any, read: Any) -> None:
@@ -161,7 +161,7 @@ def test_the_items_page_saves_every_field_and_tells_its_history(as_anne: Client,
 
     item.refresh_from_db()
     assert {name: str(getattr(item, name)) for name in data} == data
-    assert page(".messages li") == ["Saved."]
+    assert page(".messages p") == ["Saved."]
     assert page(".history li span") == ["Anne Rowe edited it"]
 
 
@@ -214,7 +214,7 @@ def test_ticked_items_are_queued_together_and_the_others_are_not(as_anne: Client
 
     page = read(as_anne.post(reverse("items-queue"), {"item": [item.pk for item in ticked]}, follow=True))
 
-    assert page(".messages li") == ["2 items are queued."]
+    assert page(".messages p") == ["2 items are queued."]
     assert dict(Item.objects.values_list("title", "state")) == {"One": "queued", "Two": "queued", "Three": "received"}
     assert left.pk
 
@@ -222,7 +222,7 @@ def test_ticked_items_are_queued_together_and_the_others_are_not(as_anne: Client
 def test_ticking_nothing_says_so(as_anne: Client, make_item: Any, read: Any) -> None:
     make_item(state="received")
 
-    assert read(as_anne.post(reverse("items-queue"), follow=True))(".messages li") == [
+    assert read(as_anne.post(reverse("items-queue"), follow=True))(".messages p") == [
         "Tick the items that you want to queue first."
     ]
 

@@ -49,7 +49,7 @@ def test_ben_approves_and_sees_the_sending(as_ben: Client, ben: Any, proof: Any,
     response = approve(as_ben, proof)
 
     assert response.redirect_chain == [(to("sending", proof), 302)]
-    assert read(response)(".messages li") == [f"You approved {proof.subject}."]
+    assert read(response)(".messages p") == [f"You approved {proof.subject}."]
     proof.digest.refresh_from_db()
     assert (proof.digest.state, proof.digest.proof_id) == ("approved", proof.pk)
     assert list(Approval.objects.values_list("person", "decision")) == [(ben.pk, "approved")]
@@ -89,7 +89,7 @@ def test_carla_may_not_approve_and_may_ask_for_changes(as_carla: Client, proof: 
     data = {"sha256": proof.sha256, "comment": "The lake has a name."}
     page = read(as_carla.post(to("proof-changes", proof), data, follow=True))
 
-    assert page(".messages li") == ["Sent back with your comment."]
+    assert page(".messages p") == ["Sent back with your comment."]
     assert page(".history li span")[0] == "Carla Vidal took it back to draft: The lake has a name."
     proof.digest.refresh_from_db()
     assert proof.digest.state == "draft"
