@@ -97,12 +97,14 @@ def read(content: bytes, *, address: str, content_type: str | None = None, kind:
 
 
 FEED = re.compile(rb"<(?:\w+:)?(?:rss|feed|rdf)\b", re.IGNORECASE)
+#: Without the NULs, UTF-16 and UTF-32 look like ASCII where it matters here.
+BOM = re.compile(rb"^(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)")
 FIRST_ELEMENT = re.compile(rb"<[a-z]", re.IGNORECASE)
 
 
 def sniff(content: bytes) -> str:
     """Name the kind by the content itself: servers often send feeds as text/html and JSON as text."""
-    head = content[:4096].replace(b"\0", b"").removeprefix(b"\xef\xbb\xbf").lstrip()
+    head = BOM.sub(b"", content[:4096].replace(b"\0", b"")).lstrip()
     if head.startswith(b"<"):
         first = FIRST_ELEMENT.search(head)
         if first and FEED.match(head, first.start()):

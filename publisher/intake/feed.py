@@ -121,13 +121,14 @@ def uncut(text: str) -> str:
 
 def _published(entry: Mapping[str, Any]) -> tuple[str, date | None]:
     """Return the date as the feed writes it, and its day where the writer was (not in Greenwich)."""
-    printed = str(entry.get("published") or entry.get("updated") or "").strip()
+    name = "published" if "published" in entry else "updated"
+    printed = str(entry[name]).strip() if name in entry else ""
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             return printed, parse(printed).date()
         except (ValueError, TypeError, IndexError, OverflowError):
             continue
-    parsed = entry.get("published_parsed") or entry.get("updated_parsed")
+    parsed = entry.get(f"{name}_parsed")
     try:
         return printed, date(*parsed[:3]) if parsed else None
     except (ValueError, TypeError):

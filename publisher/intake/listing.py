@@ -92,7 +92,7 @@ def _standing(block: Block, *, alone: bool) -> tuple[ParsedSection | None, list[
 def _without_noise(lines: Sequence[Line]) -> tuple[list[Line], list[Unread]]:
     noise = [line for line in lines[1:] if NOISE.fullmatch(line.text)]
     kept = [line for line in lines if line not in noise]
-    return kept, [Unread(line.number, line.text, "It is navigation, not text.") for line in noise]
+    return kept, [_noise(line) for line in noise]
 
 
 class _Draft:
@@ -133,24 +133,39 @@ def byline(line: Line, *, strict: bool = False) -> str | None:
 
 
 def _item(block: Block, at: int, label: Label) -> tuple[ParsedItem | None, list[Unread]]:
-    head, tail = block.lines[:at], block.lines[at + 1 :]
     draft = _Draft()
     if label.problem:
         draft.damage.append(label.problem)
-    tail, unread = _clean_tail(tail, label, draft)
-    head = [line for line in head if not NOISE.fullmatch(line.text)] or head
-    if block.date_first:
-        head, tail = _head_below(tail)
-    elif (head and not is_head(head)) or (not tail and _is_long(paragraphs(head)[1:])):
-        # The date stands below the text, or in the midst of it.
-        first, *text = paragraphs(head)
-        head, tail = first, [*(line for part in text for line in part), *tail]
+    head, noise = _clean_head(block.lines[:at])
+    tail, unread = _clean_tail(block.lines[at + 1 :], label, draft)
+    head, tail = _parted(block, head, tail)
     _read_head(draft, head)
     teaser = _read_tail(draft, tail)
     if not draft.title:
-        line = block.lines[at]
-        return None, [*unread, Unread(line.number, prose(block.lines), "There is a date, but no title.")]
-    return _finish(draft, label, teaser, block), unread
+        return None, [Unread(block.lines[0].number, prose(block.lines), "There is a date, but no title.")]
+    return _finish(draft, label, teaser, block), noise + unread
+
+
+def _parted(block: Block, head: list[Line], tail: list[Line]) -> tuple[list[Line], list[Line]]:
+    """Return what the title is read from and what the teaser is, wherever the date stands."""
+    if block.date_first:
+        return _head_below(tail)
+    if (head and not is_head(head)) or (not tail and _is_long(paragraphs(head)[1:])):
+        # The date stands below the text, or in the midst of it.
+        first, *text = paragraphs(head)
+        return first, [*(line for part in text for line in part), *tail]
+    return head, tail
+
+
+def _noise(line: Line) -> Unread:
+    return Unread(line.number, line.text, "It is navigation, not text.")
+
+
+def _clean_head(lines: Sequence[Line]) -> tuple[list[Line], list[Unread]]:
+    kept = [line for line in lines if not NOISE.fullmatch(line.text)]
+    if not kept:
+        return list(lines), []  # "Home" may be the title of an item, if nothing else is
+    return kept, [_noise(line) for line in lines if line not in kept]
 
 
 def _clean_tail(lines: Sequence[Line], label: Label, draft: _Draft) -> tuple[list[Line], list[Unread]]:
@@ -161,7 +176,7 @@ def _clean_tail(lines: Sequence[Line], label: Label, draft: _Draft) -> tuple[lis
         if other and other.date_label == label.date_label:
             continue  # the date line once more
         if NOISE.fullmatch(line.text):
-            unread.append(Unread(line.number, line.text, "It is navigation, not text."))
+            unread.append(_noise(line))
             continue
         if other:
             draft.damage.append(f"A second date is printed: “{line.text}”.")

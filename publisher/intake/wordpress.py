@@ -28,8 +28,8 @@ def _posts(text: str, address: str) -> list[Any]:
         answer = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise NotReadable(f"{address} answers with JSON that cannot be read.") from error
-    if isinstance(answer, dict) and isinstance(answer.get("code"), str) and "message" in answer:
-        raise NotReadable(f"WordPress at {address} answers: {clean.text(str(answer['message']))[:200]}")
+    if isinstance(answer, dict) and isinstance(answer.get("code"), str) and answer.get("message"):
+        raise NotReadable(f"WordPress at {address} answers: {clean.text(_text(answer['message']))[:200]}")
     posts = answer if isinstance(answer, list) else [answer]
     if posts and not any(isinstance(post, dict) and "title" in post for post in posts):
         raise NotReadable(f"{address} is JSON, but holds no WordPress posts.")
@@ -86,7 +86,8 @@ def _day(post: Mapping[str, Any]) -> date | None:
 
 
 def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
+    """Return a string without halves of characters, which JSON can carry and UTF-8 cannot; else ""."""
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else ""
 
 
 def _rendered(holder: Mapping[str, Any], name: str) -> str:
