@@ -30,6 +30,19 @@ def test_what_waits_for_a_decision_comes_first(as_anne: Client, make_item: Any, 
     assert page.one(".pagehead p") == "1 item waits for a decision: queue what belongs into the next digest."
 
 
+def test_what_the_source_changed_comes_first_and_what_is_in_a_digest_late(
+    as_anne: Client, make_item: Any, anne: Any, read: Any
+) -> None:
+    used, changed = make_item("In a digest"), make_item("Changed at its source", source_says={"teaser": "New."})
+    digests.compose(used.publication, by=anne, items=[used, changed])
+    make_item("Waits for a digest")
+
+    page = read(as_anne.get(LIST))
+
+    assert page(TITLES) == ["Changed at its source", "Waits for a digest", "In a digest"]
+    assert page(".items .state") == ["in a digest", "queued", "in a digest"]
+
+
 def test_searching_looks_into_titles_and_teasers(as_anne: Client, make_item: Any, read: Any) -> None:
     make_item("Books cross the lake", teaser="By boat.")
     make_item("A boat for the islands", teaser="With books.")

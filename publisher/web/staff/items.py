@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
-from django.db.models import Case, Count, F, IntegerField, Prefetch, Q, QuerySet, Value, When
+from django.db.models import Case, Count, Exists, F, IntegerField, OuterRef, Prefetch, Q, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -25,8 +25,7 @@ from .doors import StaffRequest, page
 from .telling import lines
 
 PER_PAGE = 30
-#: What waits for a person comes first.
-ORDER = ("received", "queued", "set_aside", "withdrawn")
+STATES = ("received", "queued", "set_aside", "withdrawn")
 #: Names of what the source may have changed, as people call them.
 NAMED = {
     "published_on": "date",
@@ -42,14 +41,14 @@ def index(request: StaffRequest) -> HttpResponse:
     chosen = next((p for p in publications if p.slug == request.GET.get("publication")), None)
     words, state = request.GET.get("q", "").strip(), request.GET.get("state", "")
     found = _search(words, chosen)
-    shown = found.filter(state=state) if state in ORDER else found
+    shown = found.filter(state=state) if state in STATES else found
     listed = Paginator(_in_order(shown), PER_PAGE).get_page(request.GET.get("page"))
     context = {
         "publications": publications,
         "publication": chosen or (publications[0] if len(publications) == 1 else None),
         "chosen": chosen,
         "words": words,
-        "state": state if state in ORDER else "",
+        "state": state if state in STATES else "",
         "states": _states(found),
         "items": [_told(item) for item in listed],
         "listed": listed,
@@ -188,8 +187,14 @@ def _search(words: str, publication: Publication | None) -> QuerySet[Item]:
 
 
 def _in_order(found: QuerySet[Item]) -> QuerySet[Item]:
+    """What waits for a person, then what waits for a digest, then the rest; in each the newest first."""
+    used = Exists(Entry.objects.filter(item=OuterRef("pk"), released=False))
     rank = Case(
-        *(When(state=state, then=Value(place)) for place, state in enumerate(ORDER)), output_field=IntegerField()
+        When(Q(state=Item.State.RECEIVED) | ~Q(source_says={}), then=Value(0)),
+        When(~used, state=Item.State.QUEUED, then=Value(1)),
+        When(state=Item.State.WITHDRAWN, then=Value(3)),
+        default=Value(2),
+        output_field=IntegerField(),
     )
     return _with_all(found).order_by(rank, F("published_on").desc(nulls_last=True), "id")
 
@@ -213,7 +218,7 @@ def _told(item: Item) -> Any:
 def _states(found: QuerySet[Item]) -> list[tuple[str, str, int]]:
     """(state, its word, how many), in the order of the list."""
     counted = dict(found.order_by().values_list("state").annotate(n=Count("id")))
-    return [(state, Item.State(state).label, counted.get(state, 0)) for state in ORDER]
+    return [(state, Item.State(state).label, counted.get(state, 0)) for state in STATES]
 
 
 def _composable(chosen: Publication | None) -> list[tuple[Publication, int]]:
