@@ -96,9 +96,11 @@ def _labels(lines: Sequence[Line]) -> list[Label | None]:
             found[i] = labels.read(line.text, known)
         if not found[i] and (named := labels.number_only(line.text, known)):
             found[i] = _complete(named, found[i + 1] if i + 1 < len(lines) else None)
-    for i in range(len(lines) - 1):
+    for i, (label, below) in enumerate(pairwise(list(found))):
+        if label and below and below.number and not label.number and below.date_label == label.date_label:
+            found[i] = below  # the date, and below it the date once more with its number
         # A title may be a date ("5 April 1992"): what leads a block and has a date line below it is one.
-        if found[i] and found[i + 1] and (lines[i].bullet or lines[i].heading):
+        if label and below and (lines[i].bullet or lines[i].heading):
             found[i] = None
     return found
 

@@ -121,14 +121,14 @@ def uncut(text: str) -> str:
 
 def _published(entry: Mapping[str, Any]) -> tuple[str, date | None]:
     """Return the date as the feed writes it, and its day where the writer was (not in Greenwich)."""
-    name = "published" if "published" in entry else "updated"
-    printed = str(entry[name]).strip() if name in entry else ""
+    own = dict(entry)  # feedparser's own look-up answers `updated` with `published`, and warns of it
+    printed = str(own.get("published") or own.get("updated") or "").strip()
     for parse in (datetime.fromisoformat, parsedate_to_datetime):
         try:
             return printed, parse(printed).date()
         except (ValueError, TypeError, IndexError, OverflowError):
             continue
-    parsed = entry.get(f"{name}_parsed")
+    parsed = own.get("published_parsed") or own.get("updated_parsed")
     try:
         return printed, date(*parsed[:3]) if parsed else None
     except (ValueError, TypeError):

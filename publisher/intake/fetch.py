@@ -27,6 +27,7 @@ REDIRECTS = frozenset([301, 302, 303, 307, 308])
 NAT64 = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
 #: Hosts that the system reads as an address though they do not look like one: 2130706433, 0x7f.1, 0177.0.0.1
 DISGUISED = re.compile(r"(?:0x[0-9a-f]*|\d+)(?:\.(?:0x[0-9a-f]*|\d+))*\.?", re.IGNORECASE)
+CONTROLS = re.compile(r"[\x00-\x1f\x7f]")
 HEADERS = {
     "User-Agent": "Publisher/0.1",
     "Accept": "text/html, application/rss+xml, application/atom+xml, application/json, text/plain;q=0.9, */*;q=0.5",
@@ -146,7 +147,9 @@ class _Visit:
             except ssl.SSLCertVerificationError as error:
                 raise FetchFailed(f"{url.hostname} has no valid certificate: {error.verify_message}.") from error
             except (OSError, http.client.HTTPException, ValueError) as error:
-                raise FetchFailed(f"{url.hostname} could not be read: {error or type(error).__name__}.") from error
+                raise FetchFailed(
+                    f"{url.hostname} could not be read: {str(error).rstrip('.') or type(error).__name__}."
+                ) from error
             if not isinstance(answer, str):
                 return answer
             address = urljoin(url.geturl(), answer)
@@ -156,28 +159,25 @@ class _Visit:
 
     def ask(self, url: SplitResult) -> Fetched | NotModified | str:
         """Return the answer of one request; a string is where it sends us on to."""
-        connection = self.connect(url)
-        try:
-            connection.request("GET", _target(url), headers={"Host": _host_header(url), **HEADERS, **self.conditions})
+        with self.connect(url) as sock:
+            connection = http.client.HTTPConnection(url.hostname or "")
+            connection.sock = _Timed(sock, self.remaining)
+            connection.request("GET", _target(url), headers={"Host": url.netloc, **HEADERS, **self.conditions})
             return self.answer(url, connection.getresponse())
-        finally:
-            connection.close()
 
-    def connect(self, url: SplitResult) -> http.client.HTTPConnection:
+    def connect(self, url: SplitResult) -> socket.socket:
         """Return a connection to an address of the host that was checked just now."""
         host, port = url.hostname or "", url.port or PORTS[url.scheme]
         sock = self.open(self.allowed(host, port, url), port)
-        if url.scheme == "https":
-            context = self.context or ssl.create_default_context()
+        if url.scheme == "http":
+            return sock
+        try:
             sock.settimeout(self.remaining())
-            try:
-                sock = context.wrap_socket(sock, server_hostname=host)
-            except BaseException:
-                sock.close()
-                raise
-        connection = http.client.HTTPConnection(host, port)
-        connection.sock = _Timed(sock, self.remaining)
-        return connection
+            context = self.context or ssl.create_default_context()
+            return context.wrap_socket(sock, server_hostname=host)
+        except BaseException:
+            sock.close()
+            raise
 
     def allowed(self, host: str, port: int, url: SplitResult) -> list[Address]:
         """Return the addresses of `host`; raise FetchRefused if any of them is not public."""
@@ -185,11 +185,11 @@ class _Visit:
         ours = bool(found) and all(is_loopback(one) for one in found)
         if self.allow_loopback and ours:
             return found
-        if port != PORTS[url.scheme]:
-            raise FetchRefused(f"{host} is asked for on port {port}; only the usual ports 80 and 443 are fetched.")
         for one in found:
             if not is_public(one):
                 raise FetchRefused(f"{host} leads to {one}, an address inside a private network; it is not fetched.")
+        if port != PORTS[url.scheme]:
+            raise FetchRefused(f"{host} is asked for on port {port}; only the usual ports 80 and 443 are fetched.")
         return found
 
     def look_up(self, host: str, port: int) -> list[str]:
@@ -270,7 +270,8 @@ def parse(address: str) -> SplitResult:
         raise FetchRefused(f"Only addresses that begin with http:// or https:// are fetched, not “{address[:200]}”.")
     if url.username is not None or url.password is not None:
         raise FetchRefused(f"The address of {host} holds a user name or password; take it out.")
-    if not host or re.search(r"[\s\\\x00-\x20\x7f]", address.strip()) or port == 0:
+    # urlsplit drops line breaks in silence, and what it takes for the host others may read differently.
+    if not host or port == 0 or CONTROLS.search(address.strip()) or re.search(r"[\s\\]", url.netloc):
         raise FetchRefused(f"“{address[:200]}” is not a web address.")
     host = _ascii(host)
     if DISGUISED.fullmatch(host) and not _is_address(host):
@@ -300,10 +301,6 @@ def _is_address(host: str) -> bool:
 def _target(url: SplitResult) -> str:
     path = quote(url.path or "/", safe="/%:@!$&'()*+,;=~-._")
     return f"{path}?{quote(url.query, safe='/%:@!$&()*+,;=?~-._')}" if url.query else path
-
-
-def _host_header(url: SplitResult) -> str:
-    return url.netloc
 
 
 def is_public(address: Address) -> bool:
@@ -358,28 +355,32 @@ def _inflate(raw: bytes, window: int, limit: int) -> bytes | None:
     return bytes(out)
 
 
-class _Timed(io.RawIOBase):
-    """A socket whose every wait ends at one deadline, so that a byte a second does not last for ever."""
+class _Timed:
+    """A socket, as http.client uses it, whose every wait ends at one deadline: a byte a second helps nobody."""
 
     def __init__(self, sock: socket.socket, remaining: Callable[[], float]) -> None:
         self.sock = sock
-        self.time_left = remaining
+        self.remaining = remaining
+
+    def sendall(self, data: bytes) -> None:
+        self.sock.settimeout(self.remaining())
+        self.sock.sendall(data)
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_Timely(self.sock, self.remaining))
+
+    def close(self) -> None:
+        """Leave the socket open: http.client closes its end before the body is read. Whoever opened it closes it."""
+
+
+class _Timely(io.RawIOBase):
+    def __init__(self, sock: socket.socket, remaining: Callable[[], float]) -> None:
+        self.sock = sock
+        self.remaining = remaining
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        self.sock.settimeout(self.time_left())
+        self.sock.settimeout(self.remaining())
         return self.sock.recv_into(buffer)
-
-    def sendall(self, data: bytes) -> None:
-        self.sock.settimeout(self.time_left())
-        self.sock.sendall(data)
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
-
-    def close(self) -> None:
-        # http.client closes its connection before the body is read; the response then closes this.
-        super().close()
-        self.sock.close()

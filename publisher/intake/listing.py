@@ -173,7 +173,7 @@ def _clean_tail(lines: Sequence[Line], label: Label, draft: _Draft) -> tuple[lis
     unread = []
     for line in lines:
         other = read_label(line.text) if len(line.text) <= 100 else None
-        if other and other.date_label == label.date_label:
+        if other and other.date_label == label.date_label and other.number in (None, label.number):
             continue  # the date line once more
         if NOISE.fullmatch(line.text):
             unread.append(_noise(line))
