@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import re
-import unicodedata
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Field
 
-from . import digests, posts
+from . import digests, identity, posts
 from .intake import ParsedItem, ParsedSection, Reading, Unread
 from .lifecycle import Refusal, move, note
-from .models import Item, Person, Publication, Source, StandingSection
+from .models import Event, Item, Person, Publication, Source, StandingSection
 
 #: What a source may change of an item that is not used yet.
 TEXTS = ("title", "teaser", "body", "link", "published_on", "date_label", "byline", "image_caption", "image_alt")
 EDITABLE = frozenset({*TEXTS, "picture"})
+#: Events that say what a source said.
+_HEARD = ("received", "updated", "flagged", "heard")
 
 
 @dataclass
@@ -38,24 +40,20 @@ def receive(publication: Publication, reading: Reading, *, source: Source | None
     """Take a reading in. Reading the same twice changes nothing; nothing that is used is changed by a source."""
     received = Received(unread=reading.unread)
     with transaction.atomic():
-        for parsed in reading.items:
-            _receive_one(publication, source, parsed, received)
-        received.sections = [section for parsed in reading.sections if (section := _keep_section(publication, parsed))]
-        received.proposed_number = _propose_number(publication, reading)
+        # Two readings at once, a poll and an import, take turns: else both would find the same news new.
+        locked = Publication.objects.select_for_update().get(pk=publication.pk)
+        recognised = identity.recognise(publication, source, reading.items)
+        met: set[str] = set()
+        for parsed, (key, known) in zip(reading.items, recognised, strict=True):
+            if key in met:  # printed twice on one page
+                received.unchanged += 1
+            else:
+                _receive_one(publication, source, parsed, key, known, received)
+            met.add(key)
+        kept = (_keep_section(publication, source, parsed) for parsed in reading.sections)
+        received.sections = [section for section in kept if section]
+        received.proposed_number = _propose_number(locked, reading)
     return received
-
-
-def identity(parsed: ParsedItem, source: Source | None) -> str:
-    """The same for the same news: its link; without one, source, date and a normalised title."""
-    if parsed.link:
-        return _digest("link", re.sub(r"^https?://(www\.)?", "", parsed.link).rstrip("/"))
-    where = source.address if source else ""
-    return _digest("title", where, parsed.date_label, normalised(parsed.title))
-
-
-def normalised(title: str) -> str:
-    plain = unicodedata.normalize("NFKD", title).casefold()
-    return re.sub(r"[\W_]+", " ", "".join(c for c in plain if not unicodedata.combining(c))).strip()
 
 
 def queue(item: Item, *, by: Person | None) -> None:
@@ -100,6 +98,7 @@ def take_source_text(item: Item, *, by: Person) -> None:
     with transaction.atomic():
         _drop_source_flag(item)
         edit(item, by=by, **{name: _stored(name, value) for name, value in says.items()})
+        identity.follow(item)
 
 
 def keep_own_text(item: Item, *, by: Person) -> None:
@@ -115,33 +114,52 @@ def clear_flags(item: Item, *, by: Person) -> None:
     note(item, "checked", by=by)
 
 
-def _receive_one(publication: Publication, source: Source | None, parsed: ParsedItem, received: Received) -> None:
-    key = identity(parsed, source)
-    known = Item.objects.filter(publication=publication, identity=key).first() or _same_news(publication, parsed)
+def _receive_one(
+    publication: Publication,
+    source: Source | None,
+    parsed: ParsedItem,
+    key: str,
+    known: Item | None,
+    received: Received,
+) -> None:
     if known is None:
         received.new.append(_create(publication, source, parsed, key))
         return
-    changes = {name: value for name, value in _texts(parsed).items() if _differs(known, name, value)}
-    if not changes or _as_json(changes) == known.source_says:
+    heard = _Heard(source, parsed)
+    before = heard.before(known)
+    changes = {} if heard.says == before else _changes(known, parsed)
+    if not changes:
         received.unchanged += 1
-    elif known.used or known.identity != key:
-        _flag(known, changes)
+        if before not in {None, heard.says}:
+            _says_the_same_again(known, heard)
+    elif known.used or known.identity != key or _edited_by_staff(known, changes):
+        _flag(known, changes, heard)
         received.flagged.append(known)
     else:
-        _update(known, changes)
+        _update(known, changes, parsed, heard)
         received.updated.append(known)
 
 
-def _same_news(publication: Publication, parsed: ParsedItem) -> Item | None:
-    """The item that this one looks like under a changed title: same date, and the same opening words.
+class _Heard:
+    """What a source says of an item: a hash on each event, so that only what is new to that source counts.
 
-    Flagged to staff, never taken as new: else a corrected headline would go out twice.
+    Without it staff's own edit would look like a change at the source and be undone by the next poll, and of
+    two sources that word the same news differently each would undo the other, poll after poll.
     """
-    opening = normalised(parsed.teaser)[:120]
-    if len(opening) < 60 or parsed.published_on is None:
-        return None
-    same_day = Item.objects.filter(publication=publication, published_on=parsed.published_on)
-    return next((item for item in same_day if normalised(item.teaser).startswith(opening)), None)
+
+    def __init__(self, source: Source | None, parsed: ParsedItem) -> None:
+        texts = json.dumps(_as_json(_texts(parsed)), sort_keys=True)
+        self.source = source.pk if source else None
+        self.says = hashlib.sha256(texts.encode()).hexdigest()
+
+    def before(self, item: Item) -> str | None:
+        """The hash of what the same source said when it was last heard."""
+        events = Event.objects.filter(noun="item", noun_id=item.pk, verb__in=_HEARD).order_by("-pk")
+        details = (event.detail for event in events)
+        return next((detail.get("says") for detail in details if detail.get("source") == self.source), None)
+
+    def note(self, item: Item, verb: str, why: str = "", **detail: Any) -> None:
+        note(item, verb, by=None, why=why, source=self.source, says=self.says, **detail)
 
 
 def _create(publication: Publication, source: Source | None, parsed: ParsedItem, key: str) -> Item:
@@ -152,44 +170,72 @@ def _create(publication: Publication, source: Source | None, parsed: ParsedItem,
         state=Item.State.RECEIVED,
         printed_series=parsed.series or "",
         printed_number=parsed.number,
-        image_url=parsed.image_url or "",
-        flags=list(parsed.damage),
+        image_url=_fitting("image_url", parsed.image_url or ""),
+        flags=_to_look_at(parsed),
         **_texts(parsed),
     )
-    note(item, "received", by=None, source=source.pk if source else None)
+    _Heard(source, parsed).note(item, "received")
     return item
 
 
 def _texts(parsed: ParsedItem) -> dict[str, Any]:
-    return {
-        "title": parsed.title,
-        "teaser": parsed.teaser,
-        "body": parsed.body,
-        "link": parsed.link or "",
-        "published_on": parsed.published_on,
-        "date_label": parsed.date_label,
-        "byline": parsed.byline or "",
-        "image_caption": parsed.image_caption or "",
-        "image_alt": parsed.image_alt or "",
-    }
+    given = {name: getattr(parsed, name) or "" for name in TEXTS if name != "published_on"}
+    return {name: _fitting(name, text) for name, text in given.items()} | {"published_on": parsed.published_on}
 
 
-def _differs(item: Item, name: str, value: Any) -> bool:
-    # A reading that gives less (a listing after a feed) takes nothing away.
-    return bool(value) and getattr(item, name) != value
+def _fitting(name: str, text: str) -> str:
+    """The text cut to its column; half a link leads nowhere, so of a link nothing is kept."""
+    longest = _column(name).max_length
+    if longest is None or len(text) <= longest:
+        return text
+    return "" if name in {"link", "image_url"} else text[: longest - 1] + "…"
 
 
-def _update(item: Item, changes: dict[str, Any]) -> None:
+def _to_look_at(parsed: ParsedItem) -> list[str]:
+    """Sentences for staff: what looks damaged, and what did not fit."""
+    cut = [name for name, text in _texts(parsed).items() if text != (getattr(parsed, name) or text)]
+    return [*parsed.damage, *(f"Its {name.replace('_', ' ')} is too long to be kept whole." for name in cut)]
+
+
+def _changes(item: Item, parsed: ParsedItem) -> dict[str, Any]:
+    """What the source now says otherwise. A reading that gives less (a listing after a feed) takes nothing away."""
+    entry = identity.printed_by_us(item.publication, parsed)
+    if entry and entry.item_id != item.pk:
+        entry = None
+    # Our archive prints the digest's date and the digest's own wording: neither is a change at a source.
+    same = {name: {getattr(item, name)} | ({getattr(entry, name, None)} if entry else set()) for name in TEXTS}
+    skip = {"published_on", "date_label"} if entry else set()
+    texts = _texts(parsed).items()
+    return {name: text for name, text in texts if text and text not in same[name] and name not in skip}
+
+
+def _edited_by_staff(item: Item, changes: dict[str, Any]) -> bool:
+    """Whether a person worded what the source would change: their words stay until they decide."""
+    edits = Event.objects.filter(noun="item", noun_id=item.pk, verb="edited", by__isnull=False)
+    return any(set(event.detail.get("fields", ())) & set(changes) for event in edits)
+
+
+def _update(item: Item, changes: dict[str, Any], parsed: ParsedItem, heard: _Heard) -> None:
+    item.flags = _to_look_at(parsed)
+    if parsed.image_url and not item.picture_id:
+        item.image_url = _fitting("image_url", parsed.image_url)
     for name, value in changes.items():
         setattr(item, name, value)
-    item.save(update_fields=list(changes))
-    note(item, "updated", by=None, why="the source changed", fields=sorted(changes))
+    item.save(update_fields=[*changes, "flags", "image_url"])
+    heard.note(item, "updated", "the source changed", fields=sorted(changes))
 
 
-def _flag(item: Item, changes: dict[str, Any]) -> None:
+def _flag(item: Item, changes: dict[str, Any], heard: _Heard) -> None:
     item.source_says = _as_json(changes)
     item.save(update_fields=["source_says"])
-    note(item, "flagged", by=None, why="the source changed", fields=sorted(changes))
+    heard.note(item, "flagged", "the source changed", fields=sorted(changes))
+
+
+def _says_the_same_again(item: Item, heard: _Heard) -> None:
+    """The source has come round to the item's own words: there is nothing left to decide."""
+    if item.source_says:
+        _drop_source_flag(item)
+    heard.note(item, "heard", "the source says the same again")
 
 
 def _drop_source_flag(item: Item) -> None:
@@ -202,16 +248,33 @@ def _as_json(changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _stored(name: str, value: Any) -> Any:
-    return Item._meta.get_field(name).to_python(value)
+    return _column(name).to_python(value)
 
 
-def _keep_section(publication: Publication, parsed: ParsedSection) -> StandingSection | None:
-    """A standing section is taken once; afterwards it is the staff's text."""
-    position = publication.sections.count()
-    section, made = StandingSection.objects.get_or_create(
-        publication=publication, title=parsed.title, defaults={"body": parsed.body, "position": position}
+def _column(name: str) -> Field[Any, Any]:
+    column = Item._meta.get_field(name)
+    assert isinstance(column, Field)
+    return column
+
+
+def _keep_section(publication: Publication, source: Source | None, parsed: ParsedSection) -> StandingSection | None:
+    """A standing section is taken once; afterwards it is the staff's text, also under another title or deleted.
+
+    The first reading of a source brings its sections into the letters. What appears there later is kept but
+    not shown until staff say so: no page may put words into a digest that lies before the approver.
+    """
+    title = parsed.title[:200]
+    taken = Event.objects.filter(noun="publication", noun_id=publication.pk, verb="took a section")
+    if publication.sections.filter(title=title).exists() or taken.filter(detail__title=title).exists():
+        return None
+    note(publication, "took a section", by=None, title=title)
+    return StandingSection.objects.create(
+        publication=publication,
+        title=title,
+        body=parsed.body,
+        position=publication.sections.count(),
+        shown=source is None or source.last_read_at is None,
     )
-    return section if made else None
 
 
 def _propose_number(publication: Publication, reading: Reading) -> int | None:
@@ -219,7 +282,3 @@ def _propose_number(publication: Publication, reading: Reading) -> int | None:
     printed = [p.number for p in reading.items if p.number and (p.series or "").casefold() == series]
     highest = max(printed, default=0)
     return highest + 1 if highest >= publication.next_number else None
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
