@@ -6,30 +6,43 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
 from . import intake, items, pictures, reach
-from .intake import NotReadable, Reading, fetch
+from .intake import NotReadable, Reading, Unread, fetch, folder
 from .items import Received
 from .lifecycle import Refusal
 from .models import Item, Publication, Source
 
+#: What a source may answer instead of news, in sentences for people.
+PROBLEMS = (fetch.FetchRefused, fetch.FetchFailed, NotReadable, Refusal)
+#: Stands with an item while its picture is fetched, and stays if the worker ends in the midst of it.
+_AWAITED = "Its picture has not arrived."
+
 
 def is_web(address: str) -> bool:
-    return address.startswith(("http://", "https://"))
+    return address.lower().startswith(("http://", "https://"))
 
 
 def readings(address: str) -> Iterator[tuple[str, Reading]]:
-    """Every page under a path or at a web address, read. Raises NotReadable, FetchRefused or FetchFailed."""
+    """Every page under a path or at a web address, read. Raises NotReadable, FetchRefused, FetchFailed or Refusal.
+
+    In a folder, a file that is no source (a picture, a spreadsheet) is reported as unread and stops none of the others.
+    """
     if is_web(address):
-        fetched = fetch.get(reach.allowed(address), allow_loopback=settings.ALLOW_LOOPBACK_SOURCES)
+        fetched = reach.page(address)
         assert isinstance(fetched, fetch.Fetched)  # no condition was sent, so "not modified" is no answer
-        yield address, intake.read(fetched.content, address=fetched.address, content_type=fetched.content_type)
+        yield address, _read(fetched)
         return
-    for path in _files(Path(address)):
-        yield str(path), intake.read(path.read_bytes(), address=str(path))
+    path = Path(address).expanduser().resolve()
+    if not path.is_dir():
+        yield str(path), _read_file(path)
+        return
+    if not any(folder.files(path)):
+        raise Refusal(f"The folder {path} is empty.")
+    for file in folder.read(path):
+        yield str(file.path), file.reading or _unread(file)
 
 
 def import_from(address: str, publication: Publication) -> Iterator[tuple[str, Received]]:
@@ -49,36 +62,39 @@ def poll(source: Source) -> Received | None:
     if not _take_turn(source):
         return None
     try:
-        fetched = fetch.get(
-            reach.allowed(source.address),
-            etag=source.etag or None,
-            last_modified=source.last_modified or None,
-            allow_loopback=settings.ALLOW_LOOPBACK_SOURCES,
-        )
+        fetched = reach.page(source.address, etag=source.etag or None, last_modified=source.last_modified or None)
         if isinstance(fetched, fetch.NotModified):
             Source.objects.filter(pk=source.pk).update(problem="", last_read_at=timezone.now())
             return None
-        reading = intake.read(fetched.content, address=fetched.address, content_type=fetched.content_type)
-    except (fetch.FetchRefused, fetch.FetchFailed, NotReadable, Refusal) as problem:
+        reading = _read(fetched)
+    except PROBLEMS as problem:
         Source.objects.filter(pk=source.pk).update(problem=str(problem))
         return None
     received = items.receive(source.publication, reading, source=source)
-    source.etag, source.last_modified = fetched.etag or "", fetched.last_modified or ""
+    source.etag, source.last_modified = _kept(fetched.etag, 500), _kept(fetched.last_modified, 100)
     _note_reading(source, reading)
     return received
 
 
 def fetch_picture(item: Item) -> None:
-    """Fetch and keep the picture that a source names; what cannot be fetched is flagged, the item stays."""
+    """Fetch and keep the picture that a source names; what cannot be fetched is flagged, the item stays.
+
+    Tried once, by whoever comes first: the clock hands a waiting picture over at every tick, and a slow server
+    must not be asked for it by all workers at once.
+    """
+    address, flags = item.image_url, [flag for flag in item.flags if flag != _AWAITED]
+    waiting = Item.objects.filter(pk=item.pk, picture=None, image_url=address).exclude(image_url="")
+    if waiting.update(image_url="", flags=[*flags, _AWAITED]) != 1:
+        return
     try:
-        fetched = fetch.get(reach.allowed(item.image_url), allow_loopback=settings.ALLOW_LOOPBACK_SOURCES)
+        fetched = reach.page(address)
         assert isinstance(fetched, fetch.Fetched)
         picture = pictures.keep(fetched.content)
-    except (fetch.FetchRefused, fetch.FetchFailed, Refusal) as problem:
-        flags = [*item.flags, f"Its picture could not be taken: {problem}"]
-        Item.objects.filter(pk=item.pk).update(flags=flags, image_url="")
+    except PROBLEMS as problem:
+        Item.objects.filter(pk=item.pk).update(flags=[*flags, f"Its picture could not be taken: {problem}"])
         return
-    Item.objects.filter(pk=item.pk).update(picture=picture)
+    Item.objects.filter(pk=item.pk).update(flags=flags, image_url=address)
+    Item.objects.filter(pk=item.pk, picture=None).update(picture=picture)  # unless staff have chosen one meanwhile
 
 
 def without_picture() -> list[int]:
@@ -88,7 +104,8 @@ def without_picture() -> list[int]:
 
 def _take_turn(source: Source) -> bool:
     """Claim this poll by compare-and-set on its due time."""
-    assert source.poll_minutes is not None
+    if source.poll_minutes is None or source.next_poll_at is None:
+        return False
     following = timezone.now() + timedelta(minutes=source.poll_minutes)
     mine = Source.objects.filter(pk=source.pk, next_poll_at=source.next_poll_at, next_poll_at__lte=timezone.now())
     return mine.update(next_poll_at=following) == 1
@@ -100,12 +117,25 @@ def _note_reading(source: Source, reading: Reading) -> None:
     source.save(update_fields=["kind", "problem", "last_read_at", "unread", "etag", "last_modified"])
 
 
-def _files(path: Path) -> list[Path]:
+def _kept(validator: str | None, longest: int) -> str:
+    """An ETag or date to ask with next time; one that does not fit is no use cut."""
+    return validator if validator and len(validator) <= longest else ""
+
+
+def _read(fetched: fetch.Fetched) -> Reading:
+    return intake.read(fetched.content, address=fetched.address, content_type=fetched.content_type)
+
+
+def _read_file(path: Path) -> Reading:
     if not path.exists():
         raise Refusal(f"There is nothing at {path}.")
-    if path.is_file():
-        return [path]
-    found = sorted(p for p in path.rglob("*") if p.is_file() and not p.name.startswith("."))
-    if not found:
-        raise Refusal(f"The folder {path} is empty.")
-    return found
+    try:
+        with path.open("rb") as file:
+            content = file.read(intake.MAX_BYTES + 1)
+    except OSError as problem:
+        raise Refusal(f"{path} cannot be opened: {problem.strerror}.") from problem
+    return intake.read(content, address=path.as_uri())
+
+
+def _unread(file: folder.File) -> Reading:
+    return Reading((), (), (Unread(1, file.path.name, file.problem or ""),), "")
