@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -174,5 +175,6 @@ USE_I18N = False
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-LOG_FORMAT = os.environ.get("PUBLISHER_LOG_FORMAT", "json")
-LOGGING_CONFIG = None  # config/logs.py sets logging up, the same for web, clock, workers and commands
+# The same for web, clock, workers and commands; somebody at a terminal reads words, a collector reads JSON.
+LOGGING_CONFIG = "config.logs.configure"
+LOGGING = os.environ.get("PUBLISHER_LOG_FORMAT") or ("console" if sys.stderr.isatty() else "json")

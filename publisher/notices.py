@@ -22,7 +22,7 @@ State = Notice.State
 _TRIES = 6  # from a minute, doubling: about an hour
 
 
-def write(kind: str, publication: Publication, member: Member, **context: Any) -> Notice:
+def write(kind: str, publication: Publication, member: Member, /, **context: Any) -> Notice:
     """Put a mail to this member in line; templates/mail/<kind>/ says what stands in it."""
     letter = letters.render_mail(kind, **context)
     notice = Notice.objects.create(

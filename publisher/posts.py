@@ -34,7 +34,7 @@ def draft_for(digest: Digest) -> None:
 
     A text that staff worded themselves is kept; posts of entries that were taken out are cancelled.
     """
-    entries = list(digest.entries.select_related("item", "picture"))
+    entries = list(digest.entries.select_related("item", "picture").defer("picture__content"))
     for post in digest.posts.filter(state=State.DRAFT, item__isnull=False).exclude(
         item__in=[e.item_id for e in entries]
     ):

@@ -40,7 +40,7 @@ def letter(digest: Digest) -> letters.Letter:
 def edition(digest: Digest) -> letters.Edition:
     """What the letter is made of, read from the rows."""
     publication = digest.publication
-    entries = digest.entries.select_related("picture", "digest__publication")
+    entries = digest.entries.select_related("picture", "digest__publication", "item").defer("picture__content")
     sections = publication.sections.filter(shown=True)
     return letters.Edition(
         organisation=publication.organisation,

@@ -16,6 +16,15 @@ def known_zone(name: str) -> None:
         raise ValidationError(f"“{name}” is not a time zone such as “Europe/London”.") from problem
 
 
+#: First parts of addresses that are ours: a publication called so could not be reached.
+RESERVED = frozenset({"staff", "pictures", "leave", "confirm", "accent", "static", "healthz", "readyz", "metrics"})
+
+
+def free_slug(slug: str) -> None:
+    if slug in RESERVED:
+        raise ValidationError(f"“{slug}” is one of our own addresses: choose another.")
+
+
 def printed(day: date) -> str:
     """A date as the letters print it: "31 March 2007"."""
     return f"{day.day} {day:%B %Y}"
@@ -24,7 +33,7 @@ def printed(day: date) -> str:
 class Publication(models.Model):
     """A series that an organisation publishes, such as "Update"."""
 
-    slug = models.SlugField(unique=True)
+    slug = models.SlugField(unique=True, validators=[free_slug])
     series = models.CharField(max_length=60, help_text="The word before the number: “Update” in “Update 120”.")
     organisation = models.CharField(max_length=120)
     site_url = models.URLField(blank=True)
