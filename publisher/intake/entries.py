@@ -5,9 +5,10 @@ Our own archive prints h-entry, so that importing one of its pages gives the sam
 
 from datetime import date, datetime
 
+from lxml import etree
 from lxml.html import HtmlElement
 
-from publisher.intake import ParsedItem, Unread, labels, page
+from publisher.intake import ParsedItem, Unread, clean, labels, page
 from publisher.intake.damage import signs_of
 from publisher.intake.labels import Label
 from publisher.intake.lines import prose, trim
@@ -22,6 +23,7 @@ VOCABULARY = {
     "byline": ("p-author", "author"),
     "link": ("u-url",),
     "guid": ("u-uid",),
+    "body": ("e-content", "entry-content"),
 }
 
 
@@ -56,6 +58,7 @@ def _item(entry: HtmlElement, address: str) -> ParsedItem | None:
         byline=byline,
         image_caption=caption,
         link=_link(entry, address),
+        body=_body(entry, address),
         image_url=page.absolute(image.get("src"), address) if image is not None else None,
         image_alt=(trim(image.get("alt") or "") or None) if image is not None else None,
         guid=_guid(entry),
@@ -95,6 +98,15 @@ def _link(entry: HtmlElement, address: str) -> str | None:
     inside = title.xpath("(self::a|.//a|ancestor::a)[@href]") if title is not None else []
     own = next((a.get("href") for a in [*_all(entry, "link"), *inside] if a.get("href")), None)
     return page.absolute(own, address)
+
+
+def _body(entry: HtmlElement, address: str) -> str:
+    body = _first(entry, "body")
+    return (
+        ""
+        if body is None
+        else clean.fragment(etree.tostring(body, encoding="unicode", method="html", with_tail=False), address)
+    )
 
 
 def _guid(entry: HtmlElement) -> str | None:

@@ -87,8 +87,19 @@ BODY = "<rss version='2.0'><channel><item><title>&a9;&x;</title></item></channel
         "<!doctype rss>",
         '<!-- <![CDATA[ --><!DOCTYPE rss [<!ENTITY x "y">]><!-- ]]> -->',
         "<?x <!-- ?><!DOCTYPE rss><?x --> ?>",
+        '<!-- <!DOCTYPE rss [<!ENTITY x "y">]>',
     ],
-    ids=["billion laughs", "file", "http", "parameter", "public", "lower case", "hidden by CDATA", "hidden by a PI"],
+    ids=[
+        "billion laughs",
+        "file",
+        "http",
+        "parameter",
+        "public",
+        "lower case",
+        "hidden by CDATA",
+        "hidden by a PI",
+        "open comment",
+    ],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
 def test_document_types_and_entities_are_refused(page: Page, prolog: str, encoding: str) -> None:

@@ -4,6 +4,7 @@ import gzip
 import socket
 import ssl
 import threading
+import tracemalloc
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -364,7 +365,10 @@ def test_a_bomb_is_never_unpacked_beyond_the_limit(serve: Callable[..., Server],
 
     with pytest.raises(FetchFailed, match="more than 10 MB"):
         get(server.address)
+    tracemalloc.start()
     assert fetch.unpack(bomb, encoding, 10_000_000) is None
+    assert tracemalloc.get_traced_memory()[1] < 50_000_000
+    tracemalloc.stop()
 
 
 def endless(start: bytes, piece: bytes) -> Script:

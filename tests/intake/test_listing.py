@@ -245,6 +245,14 @@ def test_undated_blocks_are_sections_and_the_call_below_stays_with_its_section(p
     )
 
 
+def test_a_list_is_told_from_blocks_where_all_indentation_is_lost(page: Page) -> None:
+    reading = page("• A\n\n31 March 2007\n\nText.\n\n• Why join us?\n\n• News\n• Friends\n\nJoin today")
+
+    assert [(section.title, section.body) for section in reading.sections] == [
+        ("Why join us?", "• News\n• Friends\n\nJoin today")
+    ]
+
+
 def test_an_undated_block_among_dated_ones_is_reported_with_its_line(page: Page) -> None:
     reading = page(
         "• A\n\n    31 March 2007\n\n    Text.\n\n  • Lost\n\n    Its date.\n\n"

@@ -110,7 +110,8 @@ def test_only_web_addresses_are_links(page: Page, href: str) -> None:
 ENTRY = """
 <article class="h-entry">
   <h2 class="p-name"><a class="u-url" href="/archive/120#dam">Dam is full.</a></h2>
-  <p class="label"><time class="dt-published" datetime="2007-03-31">Update 120. 31 March 2007</time></p>
+  <p class="label"><a class="u-uid" href="https://news.example.org/archive/120/dam">Update 120.
+  <time class="dt-published" datetime="2007-03-31">31 March 2007</time></a></p>
   <p class="p-author">By Rosa Vega</p>
   <figure><img src="/media/dam.jpg" alt="A dam"><figcaption>The dam in May</figcaption></figure>
   <div class="p-summary">
@@ -119,6 +120,7 @@ ENTRY = """
     <p>Tuesday<br>Wednesday</p>
     <ul><li>one</li><li>two</li></ul>
   </div>
+  <div class="e-content"><p>All &amp; <a href="/more">more</a><script>x</script></p></div>
 </article>"""
 
 
@@ -137,8 +139,10 @@ def test_an_h_entry_is_read_exactly(page: Page) -> None:
                 byline="By Rosa Vega",
                 image_caption="The dam in May",
                 link="https://news.example.org/archive/120#dam",
+                body='<p>All &amp; <a href="https://news.example.org/more" rel="noopener noreferrer">more</a></p>',
                 image_url="https://news.example.org/media/dam.jpg",
                 image_alt="A dam",
+                guid="https://news.example.org/archive/120/dam",
                 line=2,
             ),
         ),
