@@ -35,6 +35,8 @@ app.conf.update(
     task_default_queue="default",
     task_queues=[Queue("default"), Queue("delivery"), Queue("social"), Queue("intake")],
     task_routes={
+        # Somebody waits for this one: it does not stand behind a digest's batches.
+        "workers.delivery.notice": {"queue": "default"},
         "workers.delivery.*": {"queue": "delivery"},
         "workers.social.*": {"queue": "social"},
         "workers.intake.*": {"queue": "intake"},

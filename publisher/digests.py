@@ -225,11 +225,11 @@ def start(digest: Digest) -> None:
 
 def prepare(digest: Digest) -> None:
     """Freeze the audience chunk by chunk, then preparing → sending. Goes on where it was after a crash."""
-    while digest.state == Digest.State.PREPARING:
-        if not ledger.freeze_chunk(digest):
-            move(digest, Digest.State.SENDING, by=None, frozen_count=ledger.frozen(digest))
-        else:
-            digest.refresh_from_db()
+    while ledger.freeze_chunk(digest):
+        pass
+    digest.refresh_from_db()
+    if digest.state == Digest.State.PREPARING:
+        ledger.close_audience(digest)
     hand_over("workers.delivery.send", digest.pk)
 
 
@@ -329,6 +329,8 @@ def _question(digest: Digest) -> str:
     """What a person must decide before this digest may start; empty when nothing."""
     assert digest.start_at is not None
     assert digest.proof is not None
+    if not proofs.intact(digest.proof):
+        return "The stored proof is not what was approved: its bytes were changed. Edit the digest and approve anew."
     if timezone.now() - digest.start_at > timedelta(seconds=settings.LATE_AFTER):
         return f"This was due on {digest.start_at:%d %B at %H:%M} UTC and the service was down. Send it now?"
     now = ledger.audience(digest.publication).count()

@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_PID_SPACE = Path("/proc/self/ns/pid")
 
 
 def me() -> str:
-    """host/boot/pid/start: a pid alone comes back after a while, with its start time it does not."""
+    """place/pid/start: a pid alone comes back after a while, with its start time it does not."""
     return f"{_here()}/{os.getpid()}/{_started(os.getpid())}"
 
 
@@ -26,8 +27,10 @@ def alive(holder: str) -> bool | None:
 
 @cache
 def _here() -> str:
+    """Where our pids mean something: this host, since its last boot, in this container."""
     boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else "-"
-    return f"{socket.gethostname()}/{boot}"
+    space = str(_PID_SPACE.stat().st_ino) if _PID_SPACE.exists() else "-"
+    return f"{socket.gethostname()[:60]}:{boot[:8]}:{space}"
 
 
 def _started(pid: int) -> str:

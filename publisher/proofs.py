@@ -22,10 +22,17 @@ def freeze(digest: Digest, *, by: Person | None) -> Proof:
     return proof
 
 
+def intact(proof: Proof) -> bool:
+    """Whether the stored bytes are those that the hash was made of."""
+    return (
+        sha256({name: getattr(proof, name) for name in ("subject", "html", "text", "posts", "audience")})
+        == proof.sha256
+    )
+
+
 def still_true(proof: Proof) -> bool:
     """Whether the proof's bytes hash to what it says, and are what would go out now."""
-    stored = {name: getattr(proof, name) for name in ("subject", "html", "text", "posts", "audience")}
-    return sha256(stored) == proof.sha256 == sha256(_content(proof.digest))
+    return intact(proof) and sha256(_content(proof.digest)) == proof.sha256
 
 
 def sha256(content: dict[str, Any]) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 
 from celery import shared_task
+from django.conf import settings
 
 from publisher import digests, notices
-from publisher.delivery import sending
+from publisher.delivery import ledger, sending
 from publisher.handing import hand_over
 from publisher.lifecycle import Overtaken, Refusal
 from publisher.models import Digest
@@ -31,7 +32,8 @@ def prepare(digest_id: int) -> None:
 @shared_task(name="workers.delivery.send")
 def send(digest_id: int) -> None:
     digest = _digest(digest_id)
-    if digest.state != Digest.State.SENDING:
+    # Each batch asks for the next, and the clock asks too: without this bound the askers would grow in number.
+    if digest.state != Digest.State.SENDING or ledger.at_work(digest) >= settings.DELIVERY_CONNECTIONS:
         return
     try:
         sent = sending.send_batch(digest)

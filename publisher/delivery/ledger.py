@@ -15,7 +15,7 @@ from django.db.models import Count, F, Q, QuerySet
 from django.utils import timezone
 
 from .. import holders
-from ..lifecycle import Refusal, note
+from ..lifecycle import Refusal, move, note
 from ..models import Delivery, Digest, Person, Publication, Subscription, Suppression
 from .conversation import Outcome, Result, Timeouts
 
@@ -32,31 +32,34 @@ def audience(publication: Publication) -> QuerySet[Subscription]:
 
 
 def freeze_chunk(digest: Digest, size: int = 1000) -> bool:
-    """Add the next chunk of the audience to the ledger; False when there is no more.
+    """Add the next chunk of the audience to the ledger; False when there is no more, or it is paused.
 
-    Short transactions, so that somebody who leaves meanwhile is answered at once. A member of whom the
-    row exists already (a crash between two chunks) is not added again: the row is unique.
+    Short transactions, so that somebody who leaves meanwhile is answered at once. Under the digest's lock,
+    so that of two workers each adds its own chunk. A member whose row exists already is not added again.
     """
     with transaction.atomic():
-        chunk = list(
-            audience(digest.publication)
-            .filter(member_id__gt=digest.freeze_cursor)
-            .order_by("member_id")
-            .values_list("member_id", "member__email")[:size]
-        )
+        locked = Digest.objects.select_for_update().get(pk=digest.pk)
+        chunk = _next_chunk(locked, size) if locked.state == Digest.State.PREPARING else []
         if not chunk:
             return False
         Delivery.objects.bulk_create(
-            [Delivery(digest=digest, member_id=pk, address=email, state=State.QUEUED) for pk, email in chunk],
+            [Delivery(digest=locked, member_id=pk, address=email, state=State.QUEUED) for pk, email in chunk],
             ignore_conflicts=True,
         )
-        digest.freeze_cursor = chunk[-1][0]
-        Digest.objects.filter(pk=digest.pk).update(freeze_cursor=digest.freeze_cursor)
+        Digest.objects.filter(pk=digest.pk).update(freeze_cursor=chunk[-1][0])
     return True
 
 
-def frozen(digest: Digest) -> int:
-    return digest.deliveries.count()
+def close_audience(digest: Digest) -> None:
+    """preparing → sending, with the count of what was frozen. Nothing can be added between count and move."""
+    with transaction.atomic():
+        Digest.objects.select_for_update().get(pk=digest.pk)
+        move(digest, Digest.State.SENDING, by=None, frozen_count=digest.deliveries.count())
+
+
+def _next_chunk(digest: Digest, size: int) -> list[tuple[int, str]]:
+    following = audience(digest.publication).filter(member_id__gt=digest.freeze_cursor)
+    return list(following.order_by("member_id").values_list("member_id", "member__email")[:size])
 
 
 def counts(digest: Digest) -> dict[str, int]:
@@ -72,6 +75,12 @@ def unfinished(digest: Digest) -> bool:
 def unsettled(digest: Digest) -> QuerySet[Delivery]:
     """What a person may have to decide: handed over, and no reply was read."""
     return digest.deliveries.filter(state=State.UNKNOWN)
+
+
+def at_work(digest: Digest) -> int:
+    """How many workers are sending this digest just now."""
+    held = digest.deliveries.filter(state__in=[State.CLAIMED, State.ARMED], lease_until__gt=timezone.now())
+    return held.values("holder").distinct().count()
 
 
 def claim(digest: Digest, holder: str, size: int | None = None) -> list[Delivery]:
@@ -171,6 +180,8 @@ def settle(row: Delivery, to: str, *, by: Person, why: str) -> None:
     if moved != 1:
         raise Refusal("Somebody has settled this delivery already.")
     note(row, "settled", by=by, why=why, to=to)
+    if to == State.QUEUED and row.digest.state == Digest.State.SENT:
+        move(row.digest, Digest.State.SENDING, by=by, why="an unknown delivery was queued again")
 
 
 def _skip_who_must_not_be_mailed(digest: Digest, claimed: list[Delivery]) -> list[Delivery]:

@@ -20,7 +20,8 @@ DIGEST_MOVES = moves(
         "sending": "sent paused cancelled",
         # Resuming goes back to where the pause was: the audience may not be frozen to its end yet.
         "paused": "preparing sending cancelled",
-        "sent": "",
+        # Again sending: a person said of an unknown delivery that it did not arrive, and queued it again.
+        "sent": "sending",
         "cancelled": "",
     }
 )
