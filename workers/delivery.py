@@ -33,14 +33,17 @@ def prepare(digest_id: int) -> None:
 def send(digest_id: int) -> None:
     digest = _digest(digest_id)
     # Each batch asks for the next, and the clock asks too: without this bound the askers would grow in number.
-    if digest.state != Digest.State.SENDING or ledger.at_work(digest) >= settings.DELIVERY_CONNECTIONS:
+    if digest.state != Digest.State.SENDING or ledger.at_work(digest) >= settings.SENDERS_AT_ONCE:
         return
     try:
         sent = sending.send_batch(digest)
     except (sending.Stopped, Refusal) as problem:
-        with suppress(Overtaken):
-            digests.pause(digest, by=None, why=str(problem))
+        _pause(digest, str(problem))
         return
+    except Exception as problem:
+        # An error of ours: it would come again with each batch, and nobody would see it but the log.
+        _pause(digest, f"The sending stopped at an error ({type(problem).__name__}): see the log, then resume.")
+        raise
     if sent:
         hand_over("workers.delivery.send", digest_id)
     else:
@@ -53,6 +56,11 @@ def notice(notice_id: int) -> None:
     found = notices.due().filter(pk=notice_id).first()
     if found:
         notices.send(found)
+
+
+def _pause(digest: Digest, why: str) -> None:
+    with suppress(Overtaken):
+        digests.pause(digest, by=None, why=why)
 
 
 def _digest(digest_id: int) -> Digest:

@@ -67,15 +67,14 @@ def _running(options: argparse.Namespace, data: Path, log: TextIO) -> Iterator[u
     """Everything started; what the processes say goes to the demo's log file."""
     with ExitStack() as stack:
         with console.status("Starting …") as status:
-            place = stack.enter_context(
-                up.running(
-                    data=data,
-                    web=options.web,
-                    environment=_environment(),
-                    echo=to_stream(log),
-                    say=lambda sentence: status.update(f"{sentence} …"),
-                )
-            )
+
+            def say(sentence: str) -> None:
+                status.update(f"{sentence} …")
+                if not console.is_terminal:
+                    console.print(f"  {sentence} …")
+
+            running = up.running(data=data, web=options.web, environment=_environment(), echo=to_stream(log), say=say)
+            place = stack.enter_context(running)
         yield place
 
 

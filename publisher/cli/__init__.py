@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sys
 
 import typer
+
+from . import starting
 
 app = typer.Typer(
     name="publisher",
@@ -16,6 +19,9 @@ app = typer.Typer(
 
 
 def main() -> None:
+    word, arguments = (sys.argv[1:2] or [""])[0], sys.argv[2:]
+    if word in starting.PROGRAMS:
+        starting.begin(word, arguments)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     import django
 

@@ -1,21 +1,7 @@
 from __future__ import annotations
 
-import os
-import sys
-from typing import Annotated
-
 import typer
 from django.core import management
-
-
-def up(
-    web: Annotated[str, typer.Option(help="HOST:PORT of the pages.")] = "",
-    no_sandbox: Annotated[bool, typer.Option("--no-sandbox", help="Do not start the sandbox.")] = False,
-) -> None:
-    """Web, clock, workers and embedded server, in one terminal, until interrupted."""
-    arguments = [*(["--web", web] if web else []), *(["--no-sandbox"] if no_sandbox else [])]
-    # Started by name, in this process's place: the product does not import its supervisor.
-    os.execv(sys.executable, [sys.executable, "-P", "-m", "workers.up", *arguments])  # noqa: S606
 
 
 def migrate() -> None:

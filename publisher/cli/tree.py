@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from . import check, demo, digests, items, members, people, posts, publications, service
+from . import check, digests, items, members, people, posts, publications, service, starting
 
 
 def grow(app: typer.Typer) -> None:
     for module in (items, digests, members, posts, publications, people):
         app.add_typer(module.app, name=module.__name__.rpartition(".")[2])
-    app.command("demo")(demo.demo)
-    app.command("up")(service.up)
+    app.command("demo", context_settings=starting.PASSED_ON)(starting.demo)
+    app.command("up", context_settings=starting.PASSED_ON)(starting.up)
     app.command("migrate")(service.migrate)
     app.command("manage", context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(service.manage)
     app.command("check")(check.check)
