@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -18,18 +19,24 @@ from .lifecycle import Overtaken, Refusal, move, note
 from .models import Consent, Delivery, Member, Notice, Person, Publication, Subscription, Suppression
 
 State = Subscription.State
-#: A pending joining is mailed at most this often, so that nobody can have a stranger's inbox filled.
+#: An address is asked to confirm at most this often, so that nobody can have a stranger's inbox filled.
 ASK_AGAIN_AFTER = timedelta(hours=24)
 _CHUNK = 1000
+#: Lines that one record of a CSV file may have, within quotation marks. More: a mark was never closed.
+_LINES = 50
+#: What a spreadsheet would take for the beginning of a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+_EMAIL_COLUMNS = frozenset({"email", "e-mail", "mail", "email address", "e-mail address"})
 
 
 def normalise(email: str) -> str:
-    """The address as it is stored: lower-case domain, one spelling of its characters. Refusal where it is none."""
+    """The address as it is stored: lower case, one spelling of its characters. Refusal where it is none."""
     try:
         checked = validate_email(email.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError as problem:
         raise Refusal(f"“{email.strip()[:100]}” is not an e-mail address: {problem}") from problem
-    return checked.normalized.casefold()
+    # Not casefold(): it would make another mailbox of “straße@…”.
+    return checked.normalized.lower()
 
 
 def join(
@@ -37,6 +44,7 @@ def join(
     email: str,
     *,
     first_name: str = "",
+    last_name: str = "",
     how: str,
     ip: str | None = None,
     wording: str = "",
@@ -47,8 +55,9 @@ def join(
     New and former members are asked by mail to confirm; active ones get nothing, and nobody learns that.
     """
     address = normalise(email)
+    names = {"first_name": _name(first_name), "last_name": _name(last_name)}
     with transaction.atomic():
-        member, _ = Member.objects.get_or_create(email=address, defaults={"first_name": first_name})
+        member, _ = Member.objects.get_or_create(email=address, defaults=names)
         subscription, new = Subscription.objects.get_or_create(
             member=member, publication=publication, defaults={"state": State.PENDING}
         )
@@ -58,20 +67,24 @@ def join(
             move(subscription, State.PENDING, by=None, why=how)
         elif new:
             note(subscription, "joined", by=None, why=how)
-        Consent.objects.create(subscription=subscription, basis=basis, how=how, ip=ip, wording=wording)
+        _rename_unconfirmed(member, names)
+        Consent.objects.create(subscription=subscription, basis=basis, how=how[:120], ip=ip, wording=wording)
         _ask(subscription)
 
 
 def confirm(token: str) -> Subscription | None:
-    """The person's own yes: pending → active. It lifts a suppression; nothing else does."""
+    """The person's own yes: pending → active. It lifts a suppression; nothing else does.
+
+    Doing it again changes nothing. An old link, after the person left or was suppressed, is no new yes.
+    """
     subscription = _subscription("confirm", token)
-    if subscription is None or subscription.state == State.LEFT:
+    if subscription is None or subscription.state not in {State.PENDING, State.ACTIVE}:
         return None
-    with transaction.atomic():
-        if subscription.state == State.PENDING:
-            move(subscription, State.ACTIVE, by=None, why="confirmed by mail")
-            subscription.consents.filter(confirmed_at=None).update(confirmed_at=timezone.now())
-        Suppression.objects.filter(hash__in=Suppression.fingerprints(subscription.member.email)).delete()
+    if subscription.state == State.PENDING:
+        try:
+            _activate(subscription)
+        except Overtaken:
+            return confirm(token)
     return subscription
 
 
@@ -111,7 +124,7 @@ def erase(member: Member, *, by: Person | None) -> None:
 
 @dataclass
 class Imported:
-    """What an import did. Every line of the file is counted in exactly one of these."""
+    """What an import did. Every record of the file is counted in exactly one of these."""
 
     added: int = 0
     known: int = 0
@@ -124,102 +137,155 @@ def import_csv(
 ) -> Iterator[Imported]:
     """Read members from CSV lines with a header; yields the running report after each chunk of lines.
 
-    Columns: email (or e-mail), and first_name, last_name where there are any. Nobody who left, or whose
-    address is suppressed, is made active again. A line that cannot be read is reported with its number.
+    Columns: email (or e-mail), and first_name, last_name where there are any, parted by comma, semicolon or tab.
+    Nobody who left, or whose address is suppressed, is made active again. A line that cannot be read is reported
+    with its number, and the next one is read.
     """
-    reader = csv.DictReader(lines)
-    email = _email_column(reader.fieldnames)
+    if basis not in Consent.Basis.values:
+        raise Refusal(f"“{basis}” is no basis for mailing anybody: say one of {', '.join(Consent.Basis.values)}.")
+    rows = _Rows(lines)
     report = Imported()
-    while chunk := list(islice(_rows(reader), _CHUNK)):
-        _import_chunk(chunk, email, publication, by, basis, how, report)
+    terms = {"basis": basis, "how": how[:120], "by": by}
+    while chunk := list(islice(rows, _CHUNK)):
+        _import_chunk(chunk, publication, terms, report)
         yield report
+    counted = {"added": report.added, "known": report.known, "refused": report.refused}
+    note(publication, "imported members", by=by, why=how, rejected=len(report.rejected), **counted)
 
 
-def _rows(reader: csv.DictReader[str]) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    while True:
+def spreadsheet_safe(cell: str) -> str:
+    """The cell with an apostrophe before what a spreadsheet would run as a formula. `import_csv` takes it off again."""
+    return f"'{cell}" if cell.startswith(_FORMULA) else cell
+
+
+class _Rows:
+    """The records of a CSV file, each with the number of its first line; a string says what is wrong with one.
+
+    A quotation mark that is opened and not closed would swallow all that follows: then its line alone is given up.
+    """
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self.lines, self.ahead, self.number = iter(lines), deque[str](), 0
+        header = self._take().removeprefix("\ufeff")
+        self.delimiter = max(",;\t", key=header.count)
+        self.names = [name.strip().casefold() for name in self._parse(header) or []]
+        if not _EMAIL_COLUMNS & set(self.names):
+            raise Refusal("The file's first line must name its columns, and one of them “email”.")
+        self.names = ["email" if name in _EMAIL_COLUMNS else name.replace(" ", "_") for name in self.names]
+
+    def __iter__(self) -> Iterator[tuple[int, dict[str, str] | str]]:
+        while line := self._take():
+            if line.strip():
+                yield self.number, self._record(line)
+
+    def _record(self, line: str) -> dict[str, str] | str:
+        more: list[str] = []
+        while (cells := self._parse(line + "".join(more))) is None:
+            following = self._take() if len(more) < _LINES else ""
+            if not following:
+                self._give_back(more)
+                return "The quotation marks in this line do not match."
+            more.append(following)
+        return dict(zip(self.names, map(_plain, cells), strict=False))
+
+    def _parse(self, text: str) -> list[str] | None:
+        """The cells, or None where a quotation mark is still open, or one stands where none can."""
         try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as problem:
-            yield reader.line_num, str(problem)
-        else:
-            yield reader.line_num, row
+            return next(csv.reader([text], delimiter=self.delimiter, strict=True), [])
+        except csv.Error:
+            return None
+
+    def _take(self) -> str:
+        line = self.ahead.popleft() if self.ahead else next(self.lines, "")
+        self.number += bool(line)
+        return line
+
+    def _give_back(self, lines: list[str]) -> None:
+        self.ahead.extendleft(reversed(lines))
+        self.number -= len(lines)
 
 
-def _email_column(names: Any) -> str:
-    wanted = {"email", "e-mail", "mail", "email address", "e-mail address"}
-    found = [name for name in names or () if name and name.strip().lstrip("\ufeff").casefold() in wanted]
-    if not found:
-        raise Refusal("The file's first line must name its columns, and one of them “email”.")
-    return str(found[0])
+def _plain(cell: str) -> str:
+    cell = cell.strip()
+    return cell[1:] if cell.startswith("'") and cell[1:].startswith(_FORMULA) else cell
 
 
 def _import_chunk(
-    chunk: list[tuple[int, dict[str, Any] | str]],
-    column: str,
-    publication: Publication,
-    by: Person | None,
-    basis: str,
-    how: str,
-    report: Imported,
+    chunk: list[tuple[int, dict[str, str] | str]], publication: Publication, terms: dict[str, Any], report: Imported
 ) -> None:
-    people: dict[str, dict[str, Any]] = {}
+    people: dict[str, dict[str, str]] = {}
     for line, row in chunk:
         try:
             if isinstance(row, str):
                 raise Refusal(row)
-            address = normalise(row.get(column) or "")
+            address = normalise(row.get("email", ""))
         except Refusal as problem:
             report.rejected.append((line, str(problem)))
             continue
-        if address in people:
-            report.known += 1
+        report.known += address in people
         people.setdefault(address, row)
     with transaction.atomic():
-        _take_in(people, publication, by, basis, how, report)
+        standing = _standing(people, publication)
+        counted = Counter(standing.values())
+        report.known += counted["known"]
+        report.refused += counted["refused"]
+        new = [address for address in people if address not in standing]
+        report.added += _add(new, people, publication, terms)
 
 
-def _take_in(
-    people: dict[str, dict[str, Any]],
-    publication: Publication,
-    by: Person | None,
-    basis: str,
-    how: str,
-    report: Imported,
-) -> None:
+def _standing(people: Iterable[str], publication: Publication) -> dict[str, str]:
+    """Of these addresses, which are known already, and which must not be added: they left, or are suppressed."""
     prints = {print_: address for address in people for print_ in Suppression.fingerprints(address)}
-    suppressed = {prints[found.hash] for found in Suppression.objects.filter(hash__in=prints)}
+    suppressed = Suppression.objects.filter(hash__in=prints).values_list("hash", flat=True)
     existing = Subscription.objects.filter(publication=publication, member__email__in=people)
-    states = dict(existing.values_list("member__email", "state"))
-    for address in people:
-        if address in suppressed or states.get(address) in {State.LEFT, State.SUPPRESSED}:
-            report.refused += 1
-        elif address in states:
-            report.known += 1
-    new = [address for address in people if address not in states and address not in suppressed]
+    gone = {State.LEFT.value, State.SUPPRESSED.value}
+    found = {
+        email: "refused" if state in gone else "known"
+        for email, state in existing.values_list("member__email", "state")
+    }
+    return found | {prints[hash_]: "refused" for hash_ in suppressed}
+
+
+def _add(new: list[str], people: dict[str, dict[str, str]], publication: Publication, terms: dict[str, Any]) -> int:
     Member.objects.bulk_create(
         [
-            Member(email=a, first_name=_cell(people[a], "first_name"), last_name=_cell(people[a], "last_name"))
-            for a in new
+            Member(
+                email=address,
+                first_name=_name(people[address].get("first_name", "")),
+                last_name=_name(people[address].get("last_name", "")),
+            )
+            for address in new
         ],
         ignore_conflicts=True,
     )
+    members = Member.objects.filter(email__in=new).values_list("pk", flat=True)
     made = Subscription.objects.bulk_create(
-        [
-            Subscription(member_id=pk, publication=publication, state=State.ACTIVE)
-            for pk in Member.objects.filter(email__in=new).values_list("pk", flat=True)
-        ]
+        [Subscription(member_id=pk, publication=publication, state=State.ACTIVE) for pk in members]
     )
     now = timezone.now()
-    Consent.objects.bulk_create(
-        [Consent(subscription=s, basis=basis, how=how, by=by, at=now, confirmed_at=now) for s in made]
-    )
-    report.added += len(made)
+    Consent.objects.bulk_create([Consent(subscription=s, at=now, confirmed_at=now, **terms) for s in made])
+    return len(made)
 
 
-def _cell(row: dict[str, Any], name: str) -> str:
-    return str(row.get(name) or "").strip()[:120]
+def _activate(subscription: Subscription) -> None:
+    with transaction.atomic():
+        move(subscription, State.ACTIVE, by=None, why="confirmed by mail")
+        if asked := subscription.consents.filter(confirmed_at=None).first():
+            asked.confirmed_at = timezone.now()
+            asked.save(update_fields=["confirmed_at"])
+        Suppression.objects.filter(hash__in=Suppression.fingerprints(subscription.member.email)).delete()
+
+
+def _rename_unconfirmed(member: Member, names: dict[str, str]) -> None:
+    """Until somebody has confirmed, the name is only what a stranger typed: the next one may be right."""
+    confirmed = Consent.objects.filter(subscription__member=member, confirmed_at__isnull=False)
+    if any(names.values()) and not confirmed.exists():
+        Member.objects.filter(pk=member.pk).update(**names)
+
+
+def _name(typed: str) -> str:
+    """One line without control characters, in the length of its column."""
+    return " ".join("".join(c if c.isprintable() else " " for c in typed).split())[:120]
 
 
 def _ask(subscription: Subscription) -> None:
