@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -10,16 +10,16 @@ from django.utils import timezone
 
 from . import holders, letters
 from .delivery import message
+from .delivery.addresses import CannotBuild
 from .delivery.conversation import Conversation, Outcome, Result
+from .delivery.relays import Relay, RelayWrong
 from .delivery.sending import Stopped, pick_relay
 from .handing import hand_over
-from .lifecycle import Overtaken, move, note
+from .lifecycle import Overtaken, Refusal, move, note
 from .models import Member, Notice, Publication
 
-logger = logging.getLogger(__name__)
-
 State = Notice.State
-_TRIES = 6  # from a minute, doubling: about an hour
+_TRIES = 10  # from a minute, doubling: about nine hours
 
 
 def write(kind: str, publication: Publication, member: Member, /, **context: Any) -> Notice:
@@ -51,19 +51,16 @@ def send(notice: Notice) -> None:
         move(notice, State.SENDING, by=None, holder=holders.me(), attempts=notice.attempts + 1)
     except Overtaken:
         return
-    try:
-        outcome = _hand_over(notice)
-    except Stopped as problem:
-        _later(notice, str(problem))
-        return
-    if outcome.result is Result.SENT:
-        move(notice, State.SENT, by=None, reply=outcome.text[:500])
-    elif outcome.result is Result.UNKNOWN:
-        move(notice, State.UNKNOWN, by=None, reply=outcome.text[:500])
-    elif outcome.result is Result.FAILED and outcome.scope == "recipient":
-        move(notice, State.FAILED, by=None, reply=outcome.text[:500])
-    else:
-        _later(notice, outcome.text)
+    # Overtaken: the person was erased meanwhile, and the notice with them.
+    with suppress(Overtaken):
+        try:
+            content, relay = _content(notice), pick_relay()
+        except CannotBuild as problem:
+            move(notice, State.FAILED, by=None, reply=str(problem)[:500])
+        except (Stopped, Refusal, RelayWrong) as problem:
+            _later(notice, str(problem))
+        else:
+            _record(notice, _hand_over(notice, relay, content))
 
 
 def recover() -> int:
@@ -74,25 +71,44 @@ def recover() -> int:
     return len(lost)
 
 
-def _hand_over(notice: Notice) -> Outcome:
-    domain = notice.sender_email.rpartition("@")[2]
-    content = message.build(
+def _content(notice: Notice) -> bytes:
+    return message.build(
         letters.Letter(subject=notice.subject, html=notice.html, text=notice.text),
         sender=(notice.sender_name, notice.sender_email),
-        recipient=(notice.member.name if notice.member else "", notice.address),
+        # Without the name: until it is confirmed anybody may have typed it, and chosen its words for this inbox.
+        recipient=("", notice.address),
         headers={"Auto-Submitted": "auto-generated"},
         values={},
-        message_id=message.message_id(f"notice-{notice.pk}", notice.address, domain),
+        message_id=message.message_id(f"notice-{notice.pk}", notice.address, _domain(notice)),
         date=notice.due_at,
     )
-    with Conversation(pick_relay(), helo=domain) as conversation:
+
+
+def _hand_over(notice: Notice, relay: Relay, content: bytes) -> Outcome:
+    with Conversation(relay, helo=_domain(notice)) as conversation:
         return conversation.deliver(notice.sender_email, notice.address, content, arm=lambda: True)
+
+
+def _record(notice: Notice, outcome: Outcome) -> None:
+    """The server's words stay on the row, which an erasure takes along: they may hold the address; events must not."""
+    if outcome.result is Result.SENT:
+        move(notice, State.SENT, by=None, reply=outcome.text[:500])
+    elif outcome.result is Result.UNKNOWN:
+        move(notice, State.UNKNOWN, by=None, reply=outcome.text[:500])
+    elif outcome.result is Result.FAILED and outcome.scope == "recipient":
+        move(notice, State.FAILED, by=None, reply=outcome.text[:500])
+    else:
+        _later(notice, outcome.text)
 
 
 def _later(notice: Notice, why: str) -> None:
     wait = timedelta(minutes=2 ** (notice.attempts - 1))
     to = State.QUEUED if notice.attempts < _TRIES else State.FAILED
-    move(notice, to, by=None, why=why[:500], reply=why[:500], due_at=timezone.now() + wait)
+    move(notice, to, by=None, reply=why[:500], due_at=timezone.now() + wait)
+
+
+def _domain(notice: Notice) -> str:
+    return notice.sender_email.rpartition("@")[2]
 
 
 def _abandoned(notice: Notice) -> bool:
