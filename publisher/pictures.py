@@ -14,6 +14,7 @@ from .models import Picture
 MAX_BYTES = 10_000_000
 MAX_PIXELS = 40_000_000
 WIDTH = 1200  # twice the letter's 600 px, for sharp screens
+HEIGHT = 2400
 _KEPT = {"JPEG": "image/jpeg", "PNG": "image/png"}
 
 
@@ -21,33 +22,38 @@ def keep(content: bytes) -> Picture:
     """The stored picture of these bytes. Refusal, in a sentence, for what is no picture or too large."""
     if len(content) > MAX_BYTES:
         raise Refusal(f"The picture has {len(content) // 1_000_000} MB; at most {MAX_BYTES // 1_000_000} MB are taken.")
-    image = _upright(content)
-    kind = "PNG" if image.mode in {"P", "RGBA", "LA"} else "JPEG"
-    small = _small(image if kind == "PNG" else image.convert("RGB"))
+    image, kind = _plain(_opened(content))
+    image.thumbnail((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
     written = io.BytesIO()
-    small.save(written, kind, optimize=True, **({"quality": 85} if kind == "JPEG" else {}))
+    image.save(written, kind, optimize=True, **({"quality": 85} if kind == "JPEG" else {}))
     clean = written.getvalue()
     picture, _ = Picture.objects.get_or_create(
         sha256=hashlib.sha256(clean).hexdigest(),
-        defaults={"media_type": _KEPT[kind], "width": small.width, "height": small.height, "content": clean},
+        defaults={"media_type": _KEPT[kind], "width": image.width, "height": image.height, "content": clean},
     )
     return picture
 
 
-def _upright(content: bytes) -> Image.Image:
+def _opened(content: bytes) -> Image.Image:
+    """The first picture in the bytes, decoded and upright."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is lower
             image = Image.open(io.BytesIO(content), formats=["JPEG", "PNG", "GIF", "WEBP"])
-            if image.width * image.height > MAX_PIXELS:
-                raise Refusal(f"The picture is {image.width}×{image.height}; at most {MAX_PIXELS:,} pixels are taken.")
-            image.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as problem:
+        if image.width * image.height > MAX_PIXELS:
+            raise Refusal(f"The picture is {image.width}×{image.height}; at most {MAX_PIXELS:,} pixels are taken.")
+        image.load()
+        return ImageOps.exif_transpose(image)
+    except Refusal:
+        raise
+    except Exception as problem:  # a stranger's bytes: decoders raise whatever they stumble over
         raise Refusal("This is no picture that can be read: give a JPEG, PNG, GIF or WebP.") from problem
-    return ImageOps.exif_transpose(image)
 
 
-def _small(image: Image.Image) -> Image.Image:
-    if image.width <= WIDTH:
-        return image
-    return image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS)
+def _plain(image: Image.Image) -> tuple[Image.Image, str]:
+    """The bare pixels and the kind to keep them as: a drawing, or what one can see through, as PNG, else JPEG."""
+    drawn = image.mode in {"1", "P"}
+    see_through = image.has_transparency_data and any(image.convert("RGBA").getchannel("A").histogram()[:255])
+    plain = image.convert("RGBA" if see_through else "RGB")
+    plain.info = {}  # comments, place and camera: some would be written again
+    return plain, "PNG" if drawn or see_through else "JPEG"
