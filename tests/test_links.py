@@ -1,0 +1,91 @@
+"""Addresses that we print: what the signed ones open, and what they do not."""
+
+from __future__ import annotations
+
+import base64
+
+import pytest
+
+from publisher import links
+from publisher.models import Member, Picture, Subscription
+
+
+def test_a_token_says_what_was_signed_and_fits_an_address():
+    token = links.sign("leave", 12, 3)
+    assert links.read("leave", token) == (12, 3)
+    assert set(token) <= set("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+
+def test_a_token_serves_its_own_purpose_alone():
+    assert links.read("confirm", links.sign("leave", 12)) is None
+
+
+def forged(payload: str, signature: bytes) -> str:
+    return base64.urlsafe_b64encode(payload.encode() + b"~" + signature).decode().rstrip("=")
+
+
+def signature_of(token: str) -> bytes:
+    return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).partition(b"~")[2]
+
+
+@pytest.mark.parametrize("number", range(120))
+def test_every_changed_bit_is_noticed(number):
+    token = bytearray(
+        base64.urlsafe_b64decode(links.sign("leave", 12, 3) + "=="[: -len(links.sign("leave", 12, 3)) % 4])
+    )
+    token[number % len(token)] ^= 1 << (number % 7)
+    assert links.read("leave", base64.urlsafe_b64encode(token).decode().rstrip("=")) is None
+
+
+def test_a_signature_fits_its_own_rows_alone():
+    signature = signature_of(links.sign("leave", 1, 23))
+    for payload in ("12.3", "1.2.3", "1.24", "01.23", "1.23 ", "", "1", "-1.23", "1.23.", "1_0.23"):
+        assert links.read("leave", forged(payload, signature)) is None
+    for cut in (b"", signature[:-1], signature[:1], signature + b"x"):
+        assert links.read("leave", forged("1.23", cut)) is None
+
+
+@pytest.mark.parametrize("nonsense", ["", "~", "a", "ä", "\0", "AAAA", "x" * 10_000, "====", "../..", "MTI~"])
+def test_nonsense_is_nothing(nonsense):
+    assert links.read("leave", nonsense) is None
+
+
+def test_an_older_key_still_reads_and_a_key_that_was_given_up_does_not(settings):
+    old = links.sign("leave", 12)
+    settings.KEYS = {**settings.KEYS, "links": ["new", *settings.KEYS["links"]]}
+    new = links.sign("leave", 12)
+    assert (links.read("leave", old), links.read("leave", new), old != new) == ((12,), (12,), True)
+    settings.KEYS = {**settings.KEYS, "links": ["new"]}
+    assert (links.read("leave", old), links.read("leave", new)) == (None, (12,))
+
+
+def test_other_keys_sign_nothing_here(settings):
+    token = links.sign("leave", 12)
+    settings.KEYS = {"links": ["another"], "suppression": settings.KEYS["links"], "tokens": settings.KEYS["links"]}
+    assert links.read("leave", token) is None
+
+
+def test_addresses_are_those_of_the_public_pages(publication, proof, settings):
+    settings.BASE_URL = "https://updates.example"
+    digest, member = proof.digest, Member.objects.create(email="rosa@members.example")
+    subscription = Subscription.objects.create(member=member, publication=publication, state="pending")
+    picture = Picture(sha256="ab" * 32, media_type="image/jpeg", width=1, height=1)
+    leave = links.sign("leave", member.pk, publication.pk)
+    found = [
+        links.archive_url(publication),
+        links.subscribe_url(publication),
+        links.digest_url(digest),
+        links.entry_url(digest.entries.last()),
+        links.picture_url(picture),
+        links.leave_url(member, publication),
+        links.confirm_url(subscription),
+    ]
+    assert found == [
+        "https://updates.example/update/",
+        "https://updates.example/update/subscribe/",
+        "https://updates.example/update/120/",
+        "https://updates.example/update/120/3/",
+        f"https://updates.example/pictures/{'ab' * 32}.jpg",
+        f"https://updates.example/leave/{leave}/",
+        f"https://updates.example/confirm/{links.sign('confirm', subscription.pk)}/",
+    ]
