@@ -149,6 +149,17 @@ class Conversation:
             self._drop()
             raise
 
+    def sign_in(self) -> Outcome | None:
+        """Open, encrypt and sign in, sending nothing. What stands in the way, or None."""
+        try:
+            self._open()
+        except _Ended as ended:
+            return ended.outcome
+        except BaseException:
+            self._drop()
+            raise
+        return None
+
     def close(self) -> None:
         """Say goodbye, if there is anybody to say it to."""
         if self._wire is not None:

@@ -1,6 +1,7 @@
 """What each break, refusal and piece of nonsense means at each step of the conversation: a table, and stories."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -208,6 +209,51 @@ def test_a_host_without_an_address_is_deferred() -> None:
     with Conversation(Relay("nowhere.invalid", 25, tls="none"), helo="a.example.org") as talk:
         outcome = sent(talk)
     assert (outcome.result, outcome.phase, outcome.scope) == (Result.DEFERRED, Phase.CONNECT, "connection")
+
+
+def test_signing_in_sends_nothing_and_the_connection_serves_afterwards(serve: Serve) -> None:
+    server = serve({"EHLO": b"250-mail.example.org\r\n250 AUTH PLAIN\r\n"})
+    with Conversation(Relay("127.0.0.1", server.port, "anne", "secret", "none"), helo="news.example.org") as talk:
+        assert talk.sign_in() is None
+        assert [line.partition(" ")[0] for line in server.heard] == ["EHLO", "AUTH"]
+        assert sent(talk).result is Result.SENT
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome"),
+    [
+        (
+            {"EHLO": b"250 AUTH PLAIN\r\n"},
+            Outcome(Result.FAILED, Phase.AUTH, None, None, "{} offers no login by PLAIN or LOGIN.", "sender"),
+        ),
+        (
+            {"EHLO": b"250-a\r\n250 AUTH PLAIN\r\n", "AUTH": b"535 5.7.8 Wrong password\r\n"},
+            Outcome(Result.FAILED, Phase.AUTH, 535, "5.7.8", "535 5.7.8 Wrong password", "sender"),
+        ),
+        (
+            {"connect": CLOSE},
+            Outcome(
+                Result.DEFERRED,
+                Phase.GREETING,
+                None,
+                None,
+                "{}: broke off at the greeting: the server closed the connection.",
+                "connection",
+            ),
+        ),
+    ],
+    ids=["no login", "wrong password", "closed"],
+)
+def test_what_stands_in_the_way_of_signing_in_is_said(
+    serve: Serve, script: dict[str, Action | list[Action]], outcome: Outcome
+) -> None:
+    server = serve(script)
+    relay = Relay("127.0.0.1", server.port, "anne", "secret", "none")
+    with Conversation(relay, helo="news.example.org", timeouts=IMPATIENT) as talk:
+        found = talk.sign_in()
+    assert found == replace(outcome, text=outcome.text.format(relay))
+    assert server.accepted == []
 
 
 PLAIN_EHLO = b"250 mail.example.org\r\n"
