@@ -111,10 +111,12 @@ def test_the_preview_is_the_letter_as_it_would_be_now(as_anne: Client, digest: A
 
 
 def test_the_preview_may_run_nothing_and_lead_nowhere(as_anne: Client, digest: Any, read: Any) -> None:
-    policy = as_anne.get(to("digest-preview", digest))["Content-Security-Policy"].split("; ")
+    shown = as_anne.get(to("digest-preview", digest))
+    policy = shown["Content-Security-Policy"].split("; ")
     page = read(as_anne.get(to("digest", digest)))
 
     assert {"default-src 'none'", "form-action 'none'", "frame-ancestors 'self'", "sandbox"} <= set(policy)
+    assert shown["X-Frame-Options"] == "SAMEORIGIN"
     assert [rule for rule in policy if rule.startswith("script-src")] == []
     assert page.values("iframe", "sandbox") == [""]
 

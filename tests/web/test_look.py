@@ -37,7 +37,7 @@ def test_every_page_forbids_what_is_not_ours(as_ben: Client, addresses: list[str
         assert "default-src 'self'" in headers["Content-Security-Policy"]
         assert "unsafe" not in headers["Content-Security-Policy"]
         assert headers["X-Content-Type-Options"] == "nosniff"
-        assert headers["X-Frame-Options"] == "SAMEORIGIN"
+        assert headers["X-Frame-Options"] == "DENY"
         assert headers["Referrer-Policy"] == "same-origin"
 
 

@@ -26,4 +26,4 @@ POLICY = "; ".join(
 def framed(html: str) -> HttpResponse:
     """The letter with its merge fields filled in as for a reader of whom only the address is known."""
     read = merge.fill(html, {"unsubscribe_url": "#", "view_url": "#"}, escape)
-    return HttpResponse(read, headers={"Content-Security-Policy": POLICY})
+    return HttpResponse(read, headers={"Content-Security-Policy": POLICY, "X-Frame-Options": "SAMEORIGIN"})
