@@ -265,6 +265,7 @@ case $word in
     lint)
         cd "$root"
         "$venv/bin/python" -m ruff check .
+        "$venv/bin/python" -m ruff format --check .
         "$venv/bin/python" -m mypy
         exec "$venv/bin/lint-imports"
         ;;
