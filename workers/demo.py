@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
+from rich import box
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -71,7 +72,7 @@ def _running(options: argparse.Namespace, data: Path, log: TextIO) -> Iterator[u
             def say(sentence: str) -> None:
                 status.update(f"{sentence} …")
                 if not console.is_terminal:
-                    console.print(f"  {sentence} …")
+                    console.print(f"  {sentence} …", soft_wrap=True)
 
             running = up.running(data=data, web=options.web, environment=_environment(), echo=to_stream(log), say=say)
             place = stack.enter_context(running)
@@ -102,7 +103,7 @@ def _tell(place: up.Place) -> bool:
 
     if place.sandbox_url:
         story.register_accounts(place.sandbox_url)
-    told = story.tell(lambda sentence: console.print(f"  {sentence}", highlight=False))
+    told = story.tell(lambda sentence: console.print(f"  {sentence}", highlight=False, soft_wrap=True))
     _watch(lambda: report.settled(told))
     found = report.lines(told, place.sandbox_url)
     _print_table(found)
@@ -133,7 +134,10 @@ def _watch(progress_of: Callable[[], tuple[int, int]]) -> None:
 
 
 def _print_table(found: list[Any]) -> None:
-    table = Table("What", "Where", "Expected", "Arrived", "", title="What arrived where", title_justify="left")
+    table = Table("What", "Where", title="What arrived where", title_justify="left", box=box.SIMPLE_HEAD)
+    table.add_column("Expected", justify="right")
+    table.add_column("Arrived", justify="right")
+    table.add_column("")
     for line in found:
         mark = "[green]all[/]" if line.good else "[red]not all[/]"
         table.add_row(line.what, line.where, str(line.expected), str(line.arrived), mark)

@@ -42,10 +42,14 @@ def settled(told: list[Told]) -> tuple[int, int]:
     return done, expected
 
 
+def _name(digest: Digest) -> str:
+    return f"{digest.publication.series} {digest.number}"
+
+
 def _letters(digest: Digest, inbox: _Inbox) -> Line:
     assert digest.proof is not None
     arrived = inbox.count(digest) if inbox.url else digest.deliveries.filter(state="sent").count()
-    return Line(digest.label, "inboxes" if inbox.url else "the mail server", digest.proof.audience_count, arrived)
+    return Line(_name(digest), "inboxes" if inbox.url else "the mail server", digest.proof.audience_count, arrived)
 
 
 def _posts(told: Told, sandbox_url: str | None) -> Iterator[Line]:
@@ -54,7 +58,7 @@ def _posts(told: Told, sandbox_url: str | None) -> Iterator[Line]:
         ids = {post.remote_id for post in posts if post.state == Post.State.PUBLISHED}
         seen = _timeline(channel.network, sandbox_url)
         arrived = sum(1 for remote_id in ids if seen[remote_id] == 1) if seen is not None else len(ids)
-        yield Line(told.digest.label, f"{channel.network}: {channel.account}", len(posts), arrived)
+        yield Line(_name(told.digest), f"{channel.network}: {channel.account}", len(posts), arrived)
 
 
 def _timeline(network: str, sandbox_url: str | None) -> Counter[str] | None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
-from twitter_text import extract_urls_with_indices, parse_tweet
 from wcwidth import iter_graphemes
 
+from publisher.counting import extract_urls_with_indices, parse_tweet
 from publisher.networks import network_class
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "social"

@@ -5,7 +5,7 @@ import html
 import unicodedata
 from typing import Any
 
-from twitter_text import extract_urls_with_indices, parse_tweet
+from publisher.counting import extract_urls_with_indices, parse_tweet
 
 LIMIT = 280
 

@@ -39,14 +39,14 @@ def test_the_demo_goes_the_whole_way_twice(tmp_path: Path) -> None:
     for _ in range(2):
         done = demo(tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
-        rows = re.findall(r"(\w+ \d+)\. .*?│ (.+?)\s+│ (\d+) +│ (\d+) +│ all", done.stdout)
+        rows = re.findall(r"^ +(\w[\w ]*? \d+)  +(.+?)  +(\d+)  +(\d+)  +all", done.stdout, re.MULTILINE)
         assert rows == [
             ("Update 120", "inboxes", "150", "150"),
             ("Update 120", "facebook: Andean Reading Rooms", "10", "10"),
             ("Update 120", "x: reading_rooms", "10", "10"),
-            ("Letter 31", "inboxes", "50", "50"),
-            ("Letter 31", "facebook: Friends of the Lake", "4", "4"),
-            ("Letter 31", "x: lake_letter", "4", "4"),
+            ("Lake Letter 31", "inboxes", "50", "50"),
+            ("Lake Letter 31", "facebook: Friends of the Lake", "4", "4"),
+            ("Lake Letter 31", "x: lake_letter", "4", "4"),
         ]
 
 
