@@ -26,6 +26,10 @@ NAME_WORD = r"(?:[A-ZÁÉÍÓÚÑÜ][\w.’'-]*|de|del|la|los|van|von|da|and|y|&
 NAME = re.compile(rf"{NAME_WORD}(?:,? {NAME_WORD}){{1,7}}")
 WRITTEN_BY = re.compile(rf"(?:[Bb]y|BY|[Pp]or) {NAME_WORD}(?:,? {NAME_WORD}){{0,7}}")
 SENTENCE = re.compile(r"[a-záéíóúñ]{3,}[.!?](?:\s|$)")
+#: How a mail's text part prints where an item goes on.
+PRINTED_LINK = re.compile(r"(?:read|find out) more:? +(https?://\S+)", re.IGNORECASE)
+#: What follows this line in a mail is its footer (RFC 3676 §4.3).
+SIGNATURE = "--"
 #: A title's first line that cannot be its last.
 OPEN_END = re.compile(
     r"(?:[,:;–—&/-]|\b(?:a|an|the|of|in|on|to|for|and|or|by|with|from|at|as|over|against|de|la|el|y|en))$",
@@ -51,9 +55,10 @@ def read_lines(lines: Sequence[Line]) -> Reading:
         raise NotReadable("There is no text on this page.")
     if len(lines) > MAX_LINES:
         raise NotReadable(f"This page has {len(lines)} lines; a listing has at most {MAX_LINES}.")
+    lines, unread = _without_footer(lines)
     before, blocks = find(lines)
     items, sections = [], []
-    unread = [Unread(line.number, line.text, "It stands before the first item.") for line in before]
+    unread += [Unread(line.number, line.text, "It stands before the first item.") for line in before]
     for i, block in enumerate(blocks):
         if block.label and block.at is not None:
             item, rest = _item(block, block.at, block.label)
@@ -64,6 +69,11 @@ def read_lines(lines: Sequence[Line]) -> Reading:
         unread += rest
     unread.sort(key=lambda one: one.line)
     return Reading(tuple(items), tuple(sections), tuple(unread), "listing")
+
+
+def _without_footer(lines: Sequence[Line]) -> tuple[Sequence[Line], list[Unread]]:
+    end = next((i for i, line in enumerate(lines) if line.text.strip() == SIGNATURE), len(lines))
+    return lines[:end], [Unread(line.number, line.text, "It is the footer of a mail.") for line in lines[end:]]
 
 
 def _is_alone(blocks: Sequence[Block], i: int) -> bool:
@@ -102,6 +112,7 @@ class _Draft:
         self.title: list[Line] = []
         self.captions: list[str] = []
         self.byline: str | None = None
+        self.link: str | None = None
         self.damage: list[str] = []
 
     def take(self, line: Line) -> bool:
@@ -177,6 +188,9 @@ def _clean_tail(lines: Sequence[Line], label: Label, draft: _Draft) -> tuple[lis
             continue  # the date line once more
         if NOISE.fullmatch(line.text):
             unread.append(_noise(line))
+            continue
+        if printed := PRINTED_LINK.fullmatch(line.text):
+            draft.link = printed[1]
             continue
         if other:
             draft.damage.append(f"A second date is printed: “{line.text}”.")
@@ -262,7 +276,7 @@ def _finish(draft: _Draft, label: Label, teaser: str, block: Block) -> ParsedIte
         number=label.number,
         byline=draft.byline,
         image_caption=caption,
-        link=_link(draft.title, block.lines),
+        link=_link(draft.title, block.lines) or draft.link,
         image_url=image.image_url if image else None,
         image_alt=image.image_alt if image else None,
         line=draft.title[0].number,
