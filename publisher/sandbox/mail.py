@@ -23,10 +23,12 @@ MOST = 1000
 
 # The search form needs 'self'; frames come from here alone.
 PAGE_POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-# A mail may colour itself and show pictures of this machine. It runs nothing, fetches nothing else, sends nothing; its links open in a new window.
+# A mail may colour itself and show pictures of this machine, such as those of our own pages. It runs nothing,
+# fetches nothing else and sends nothing; its links open in a new window.
 MAIL_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data: http://127.0.0.1:* http://localhost:*; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'self'; sandbox allow-popups allow-popups-to-escape-sandbox"
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data: http://127.0.0.1:* http://localhost:*; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
+    "sandbox allow-popups allow-popups-to-escape-sandbox"
 )
 
 
