@@ -66,7 +66,7 @@ def broken(root: Path) -> set[str]:
         capture_output=True,
         text=True,
     )
-    judged = dict(re.findall(r"^(.+) (KEPT|BROKEN)$", done.stdout, re.MULTILINE))
+    judged = dict(re.findall(r"^(.+) (KEPT|BROKEN)(?: \(.+\))?$", done.stdout, re.MULTILINE))
     names = contracts()
     found = {key for key, name in names.items() if judged.get(name, "not judged") != "KEPT"}
     assert bool(found) == bool(done.returncode), done.stdout + done.stderr

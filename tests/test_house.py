@@ -25,7 +25,7 @@ CODE = ("publisher", "workers", "config")
 MAY_NAME_NETWORKS = {"config/settings.py", "publisher/demo/cast.py", "publisher/demo/report.py"}
 #: What would tell of the machine of whoever wrote it, or bind a checkout to a place on the network.
 TELLTALES = {
-    "a folder of one machine": r"(?<![\w.~*])/(?:work|root|home/\w+|Users/\w+)/",
+    "a folder of one machine": r"(?<![\w.~*])/(?:work|root)/",
     "a registry": r"pypi\.org|pythonhosted\.|npmjs\.|yarnpkg\.|deb\.debian|crates\.io|docker\.io|ghcr\.io|quay\.io",
 }
 NEVER_TRACKED = r"(^|/)(package-lock\.json|uv\.lock|poetry\.lock|node_modules|\.env|\.venv|__pycache__)(/|$)|\.sqlite3"
