@@ -9,9 +9,8 @@ from django.utils import timezone
 from .. import digests, links
 from ..delivery import ledger
 from ..lifecycle import Refusal, history
-from ..models import Digest
-from .answers import as_json, out, table, the_digest, the_person, the_publication
-from .items import By, In
+from ..models import Digest, Event
+from .answers import By, In, Json, as_json, say, table, the_digest, the_person, the_publication
 
 app = typer.Typer(help="Digests: compose, proof, approve, send, pause.", no_args_is_help=True)
 
@@ -19,7 +18,7 @@ Number = Annotated[int | None, typer.Argument(help="Its number; without one, the
 
 
 @app.command("list")
-def list_(publication: In = None, json: Annotated[bool, typer.Option("--json")] = False) -> None:
+def list_(publication: In = None, json: Json = False) -> None:
     """All digests, newest first."""
     found = Digest.objects.filter(publication=the_publication(publication)).select_related("publication")
     if json:
@@ -33,15 +32,15 @@ def list_(publication: In = None, json: Annotated[bool, typer.Option("--json")] 
 
 
 @app.command()
-def show(number: Number = None, publication: In = None, json: Annotated[bool, typer.Option("--json")] = False) -> None:
+def show(number: Number = None, publication: In = None, json: Json = False) -> None:
     """One digest: its state, entries, counts and history."""
     digest = the_digest(publication, number)
     if json:
         as_json(_shown(digest))
         return
-    out.print(f"{digest.label}: {digest.get_state_display()}", highlight=False)
+    say(f"{digest.label}: {digest.get_state_display()}")
     if digest.attention:
-        out.print(digest.attention, style="yellow")
+        say(digest.attention, style="yellow")
     table("Entries", ["", "title"], ((e.position, e.title) for e in digest.entries.all()))
     table("Deliveries", ["state", "members"], ledger.counts(digest).items())
     table(
@@ -49,6 +48,7 @@ def show(number: Number = None, publication: In = None, json: Annotated[bool, ty
         ["channel", "state", "text"],
         ((p.channel, p.get_state_display(), p.text.split("\n")[0]) for p in digest.posts.select_related("channel")),
     )
+    table("History", ["when", "who", "what", "why"], (_told(event) for event in history(digest)))
 
 
 @app.command()
@@ -57,16 +57,14 @@ def compose(
 ) -> None:
     """A draft of all queued items."""
     digest = digests.compose(the_publication(publication), by=the_person(by), date=date.date() if date else None)
-    out.print(f"A draft with {digest.entries.count()} items, dated {digest.date}.")
+    say(f"A draft with {digest.entries.count()} items, dated {digest.date}.")
 
 
 @app.command()
 def proof(number: Number = None, publication: In = None, by: By = None) -> None:
     """Freeze the draft and lay it before the approver."""
     made = digests.proof(the_digest(publication, number), by=the_person(by))
-    out.print(
-        f"{made.digest.label} is in review. Proof {made.sha256}, for {made.audience_count} members.", highlight=False
-    )
+    say(f"{made.digest.label} is in review. Proof {made.sha256}, for {made.audience_count} members.")
 
 
 @app.command()
@@ -78,7 +76,7 @@ def approve(number: Number = None, publication: In = None, by: By = None, commen
         raise Refusal(f"{digest.label} has no proof yet: make one with `publisher digests proof`.")
     digests.approve(newest, by=the_person(by), comment=comment)
     digest.refresh_from_db()
-    out.print(f"{digest.label} is approved and starts at {digest.start_at:%Y-%m-%d %H:%M} UTC.", highlight=False)
+    say(f"{digest.label} is approved and starts at {digest.start_at:%Y-%m-%d %H:%M} UTC.")
 
 
 @app.command()
@@ -91,7 +89,7 @@ def send(
     """Schedule an approved digest (also the answer where it asks)."""
     digest = the_digest(publication, number)
     digests.schedule(digest, at.replace(tzinfo=UTC) if at else timezone.now(), by=the_person(by))
-    out.print(f"{digest.label} starts at {digest.start_at:%Y-%m-%d %H:%M} UTC.", highlight=False)
+    say(f"{digest.label} starts at {digest.start_at:%Y-%m-%d %H:%M} UTC.")
 
 
 @app.command()
@@ -99,7 +97,7 @@ def undo(number: Number = None, publication: In = None, by: By = None) -> None:
     """During the hold: it stays approved, and starts when somebody schedules it."""
     digest = the_digest(publication, number)
     digests.unschedule(digest, by=the_person(by))
-    out.print(f"{digest.label} will not start by itself.", highlight=False)
+    say(f"{digest.label} will not start by itself.")
 
 
 @app.command()
@@ -107,7 +105,7 @@ def pause(number: Number = None, publication: In = None, by: By = None, why: str
     """Stop handing over; what has gone out has gone out."""
     digest = the_digest(publication, number)
     digests.pause(digest, by=the_person(by), why=why)
-    out.print(f"{digest.label} is paused.", highlight=False)
+    say(f"{digest.label} is paused.")
 
 
 @app.command()
@@ -115,7 +113,7 @@ def resume(number: Number = None, publication: In = None, by: By = None) -> None
     """Go on where the pause was."""
     digest = the_digest(publication, number)
     digests.resume(digest, by=the_person(by))
-    out.print(f"{digest.label} goes on.", highlight=False)
+    say(f"{digest.label} goes on.")
 
 
 @app.command()
@@ -123,7 +121,12 @@ def cancel(number: Number = None, publication: In = None, by: By = None, why: st
     """Stop for good."""
     digest = the_digest(publication, number)
     digests.cancel(digest, by=the_person(by), why=why)
-    out.print(f"{digest.label} is cancelled.", highlight=False)
+    say(f"{digest.label} is cancelled.")
+
+
+def _told(event: Event) -> tuple[str, str, str, str]:
+    what = f"{event.before} → {event.after}" if event.verb == "moved" else event.verb
+    return f"{event.at:%Y-%m-%d %H:%M}", event.by.username if event.by else "", what, event.why
 
 
 def _shown(digest: Digest) -> dict[str, Any]:

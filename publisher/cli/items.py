@@ -3,18 +3,15 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.progress import Progress
+from django.db import OperationalError, ProgrammingError
 
 from .. import items, sources
 from ..intake import ParsedItem, Reading
-from ..lifecycle import Refusal
-from ..models import Item
-from .answers import as_json, err, out, table, the_person, the_publication
+from ..lifecycle import Refusal, note
+from ..models import Item, Person, Publication
+from .answers import By, In, Json, as_json, progress, remark, say, table, the_person, the_publication
 
 app = typer.Typer(help="News: import it, look at it, queue it.", no_args_is_help=True)
-
-By = Annotated[str | None, typer.Option("--by", envvar="PUBLISHER_PERSON", help="Who does this: a username.")]
-In = Annotated[str | None, typer.Option("--publication", help="Its slug; not needed where there is one only.")]
 
 
 @app.command("import")
@@ -22,24 +19,28 @@ def import_(
     places: Annotated[list[str], typer.Argument(metavar="PATH|URL…")],
     publication: In = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read and show; store nothing.")] = False,
-    json: Annotated[bool, typer.Option("--json")] = False,
+    json: Json = False,
     queue: Annotated[bool, typer.Option("--queue", help="Queue the new items that no earlier Update printed.")] = False,
     take_number: Annotated[
         bool, typer.Option("--take-number", help="Let the printed numbers set the next one.")
     ] = False,
+    by: By = None,
 ) -> None:
     """Read listing pages (text or HTML), feeds, WordPress sites, or folders of these, into items."""
     if dry_run:
         _show_readings(places, json)
         return
-    chosen = the_publication(publication)
+    chosen = _publication_to_fill(publication)
+    # Reading is nobody's deed; queueing and setting the number are somebody's.
+    person = the_person(by) if queue or take_number else None
     report: list[dict[str, Any]] = []
-    with Progress(console=err, transient=True) as progress:
-        task = progress.add_task("Reading …", total=None)
+    shown, task = progress("Reading …")
+    with shown:
         for place in places:
             for page, received in sources.import_from(place, chosen):
-                progress.update(task, description=f"Reading {page}", advance=1)
-                _settle(chosen, received, queue, take_number)
+                shown.update(task, description=f"Reading {page}", advance=1)
+                _queue(received, person if queue else None)
+                _take_number(chosen, received, person if take_number else None)
                 report.append(_said(page, received))
     _print_report(report, json)
 
@@ -48,7 +49,7 @@ def import_(
 def list_(
     publication: In = None,
     state: Annotated[str | None, typer.Option(help="received, queued, set_aside or withdrawn")] = None,
-    json: Annotated[bool, typer.Option("--json")] = False,
+    json: Json = False,
 ) -> None:
     """The items, newest first."""
     if state and state not in Item.State.values:
@@ -56,12 +57,12 @@ def list_(
     found = Item.objects.filter(publication=the_publication(publication))
     rows = found.filter(state=state) if state else found
     if json:
-        as_json([{"id": item.pk, "state": item.state, "flags": item.flags, **_stored(item)} for item in rows])
+        as_json([_stored(item) for item in rows])
         return
     table(
         "Items",
         ["id", "state", "date", "title", "to look at"],
-        ((i.pk, i.get_state_display(), i.date_label, i.title, " ".join(i.flags)) for i in rows),
+        ((i.pk, i.get_state_display(), i.date_label, i.title, " ".join(_to_look_at(i))) for i in rows),
     )
 
 
@@ -71,7 +72,7 @@ def queue(ids: list[int], by: By = None) -> None:
     person = the_person(by)
     for item in _named(ids):
         items.queue(item, by=person)
-        out.print(f"Queued: {item}", highlight=False)
+        say(f"Queued: {item}")
 
 
 @app.command("set-aside")
@@ -80,15 +81,16 @@ def set_aside(ids: list[int], by: By = None, why: str = "") -> None:
     person = the_person(by)
     for item in _named(ids):
         items.set_aside(item, by=person, why=why)
-        out.print(f"Set aside: {item}", highlight=False)
+        say(f"Set aside: {item}")
 
 
 @app.command()
 def withdraw(item_id: int, why: Annotated[str, typer.Option()], by: By = None) -> None:
     """Take an item back for good: out of digests that have not begun, and none of its posts goes out."""
+    person = the_person(by)
     (item,) = _named([item_id])
-    items.withdraw(item, by=the_person(by), why=why)
-    out.print(f"Withdrawn: {item}", highlight=False)
+    items.withdraw(item, by=person, why=why)
+    say(f"Withdrawn: {item}")
 
 
 def printed(parsed: ParsedItem) -> dict[str, Any]:
@@ -106,8 +108,16 @@ def printed(parsed: ParsedItem) -> dict[str, Any]:
     }
 
 
+def _to_look_at(item: Item) -> list[str]:
+    return [*item.flags, *(["Its source says otherwise now."] if item.source_says else [])]
+
+
 def _stored(item: Item) -> dict[str, Any]:
     return {
+        "id": item.pk,
+        "state": item.state,
+        "flags": item.flags,
+        "source_says": item.source_says,
         "title": item.title,
         "teaser": item.teaser,
         "published_on": item.published_on and item.published_on.isoformat(),
@@ -136,31 +146,38 @@ def _show_readings(places: list[str], json: bool) -> None:
 
 
 def _remark(place: str, reading: Reading) -> None:
-    """On standard error, so that --json stays JSON: what is kept otherwise, looks damaged, or was not read."""
+    """What is kept otherwise, looks damaged, or was not read."""
     for section in reading.sections:
-        err.print(f"{place}: standing section “{section.title}”", style="dim", highlight=False, soft_wrap=True)
+        remark(f"{place}: standing section “{section.title}”", "dim")
     for parsed in reading.items:
         for sentence in parsed.damage:
-            err.print(
-                f"{place}:{parsed.line}: {parsed.title}: {sentence}", style="yellow", highlight=False, soft_wrap=True
-            )
+            remark(f"{place}:{parsed.line or ''}: {parsed.title}: {sentence}", "yellow")
     for unread in reading.unread:
-        err.print(
-            f"{place}:{unread.line}: not read, {unread.why}: {unread.text}",
-            style="red",
-            highlight=False,
-            soft_wrap=True,
-        )
+        remark(f"{place}:{unread.line}: not read: {unread.why} {unread.text}", "red")
 
 
-def _settle(publication: Any, received: items.Received, queue: bool, take_number: bool) -> None:
-    if queue:
-        for item in received.new:
-            if item.printed_number is None:
-                items.queue(item, by=None)
-    if take_number and received.proposed_number:
-        type(publication).objects.filter(pk=publication.pk).update(next_number=received.proposed_number)
-        publication.next_number = received.proposed_number
+def _publication_to_fill(slug: str | None) -> Publication:
+    """The publication that takes the items in. A newcomer's first command may be this one: it leads on."""
+    try:
+        return the_publication(slug)
+    except Refusal as problem:
+        raise Refusal(f"{problem} To look first and store nothing, add --dry-run.") from problem
+    except (OperationalError, ProgrammingError):
+        remark("To look first and store nothing, add --dry-run.", "dim")
+        raise
+
+
+def _queue(received: items.Received, by: Person | None) -> None:
+    for item in received.new if by else ():
+        if item.printed_number is None:
+            items.queue(item, by=by)
+
+
+def _take_number(publication: Publication, received: items.Received, by: Person | None) -> None:
+    proposed = received.proposed_number
+    lower = Publication.objects.filter(pk=publication.pk, next_number__lt=proposed or 0)
+    if by and lower.update(next_number=proposed):
+        note(publication, "edited", by=by, why="the numbers that were printed", fields=["next_number"])
 
 
 def _said(page: str, received: items.Received) -> dict[str, Any]:
@@ -180,28 +197,14 @@ def _print_report(report: list[dict[str, Any]], json: bool) -> None:
     if json:
         as_json(report)
         return
-    columns = ["page", "new", "updated", "flagged", "unchanged", "sections", "not read"]
-    table(
-        "Imported",
-        columns,
-        (
-            (
-                r["page"],
-                len(r["new"]),
-                len(r["updated"]),
-                len(r["flagged"]),
-                r["unchanged"],
-                len(r["sections"]),
-                len(r["unread"]),
-            )
-            for r in report
-        ),
-    )
+    counted = ("new", "updated", "flagged", "sections", "unread")
+    rows = ([r["page"], r["unchanged"], *(len(r[name]) for name in counted)] for r in report)
+    table("Imported", ["page", "unchanged", "new", "updated", "flagged", "sections", "not read"], rows)
     for entry in report:
         for unread in entry["unread"]:
-            err.print(f"{entry['page']}:{unread['line']}: not read, {unread['why']}: {unread['text']}", style="red")
+            remark(f"{entry['page']}:{unread['line']}: not read: {unread['why']} {unread['text']}", "red")
     if proposed := max((r["proposed_number"] or 0 for r in report), default=0):
-        out.print(f"The numbers printed there suggest {proposed} as the next one: import with --take-number to set it.")
+        say(f"The numbers printed there suggest {proposed} as the next one: import with --take-number to set it.")
 
 
 def _named(ids: list[int]) -> list[Item]:

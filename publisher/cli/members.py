@@ -6,60 +6,56 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.progress import Progress
 
 from .. import members
 from ..lifecycle import Refusal
 from ..models import Member, Subscription
-from .answers import as_json, err, out, table, the_person, the_publication
-from .items import By, In
+from .answers import By, In, Json, as_json, progress, remark, say, table, the_person, the_publication
 
 app = typer.Typer(help="Members: import, export, show, erase.", no_args_is_help=True)
 
-#: A cell that a spreadsheet would take for a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_EXPORTED = ("email", "first_name", "last_name", "state", "since")
 
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, metavar="FILE.csv")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, metavar="FILE.csv")],
     basis: Annotated[str, typer.Option(help="consent or soft_opt_in: on what they may be mailed.")] = "consent",
     publication: In = None,
     by: By = None,
-    json: Annotated[bool, typer.Option("--json")] = False,
+    json: Json = False,
 ) -> None:
     """Read members from a CSV file. Nobody who left or is suppressed is made active again."""
     chosen, person = the_publication(publication), the_person(by)
     report = members.Imported()
-    with (
-        file.open(encoding="utf-8-sig", newline="", errors="replace") as lines,
-        Progress(console=err, transient=True) as progress,
-    ):
-        task = progress.add_task(f"Reading {file.name}", total=None)
+    shown, task = progress(f"Reading {file.name}")
+    with file.open(encoding=_encoding(file), newline="", errors="replace") as lines, shown:
         for report in members.import_csv(lines, chosen, by=person, basis=basis, how=f"import {file.name}"):
-            progress.update(task, completed=report.added + report.known)
+            shown.update(task, completed=report.added + report.known)
     if json:
         as_json({"added": report.added, "known": report.known, "refused": report.refused, "rejected": report.rejected})
         return
-    out.print(f"{report.added} added, {report.known} known already, {report.refused} left or suppressed and not added.")
+    say(f"{report.added} added, {report.known} known already, {report.refused} left or suppressed and not added.")
     for line, why in report.rejected:
-        err.print(f"{file.name}:{line}: {why}", style="red", highlight=False, soft_wrap=True)
+        remark(f"{file.name}:{line}: {why}", "red")
 
 
 @app.command()
-def export(publication: In = None) -> None:
+def export(publication: In = None, json: Json = False) -> None:
     """All subscriptions as CSV on standard output, safe to open in a spreadsheet."""
-    rows = Subscription.objects.filter(publication=the_publication(publication)).select_related("member")
+    found = Subscription.objects.filter(publication=the_publication(publication))
+    rows = found.select_related("member").order_by("member_id")
+    if json:
+        as_json([dict(zip(_EXPORTED, _exported(row), strict=True)) for row in rows.iterator()])
+        return
     writer = csv.writer(sys.stdout)
-    writer.writerow(["email", "first_name", "last_name", "state", "since"])
+    writer.writerow(_EXPORTED)
     for row in rows.iterator():
-        member = row.member
-        cells = [member.email, member.first_name, member.last_name, row.state, row.state_since.isoformat()]
-        writer.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
+        writer.writerow(members.spreadsheet_safe(cell) for cell in _exported(row))
 
 
 @app.command()
-def show(email: str, json: Annotated[bool, typer.Option("--json")] = False) -> None:
+def show(email: str, json: Json = False) -> None:
     """What is known of one member, and how they agreed."""
     member = _named(email)
     found: dict[str, Any] = {
@@ -94,8 +90,25 @@ def show(email: str, json: Annotated[bool, typer.Option("--json")] = False) -> N
 @app.command()
 def erase(email: str, by: By = None) -> None:
     """Forget a person for good; the address is refused from then on."""
-    members.erase(_named(email), by=the_person(by))
-    out.print("Erased. Only a keyed hash of the address is kept, so that it is never mailed again.")
+    person = the_person(by)
+    members.erase(_named(email), by=person)
+    say("Erased. Only a keyed hash of the address is kept, so that it is never mailed again.")
+
+
+def _exported(row: Subscription) -> tuple[str, ...]:
+    member = row.member
+    return member.email, member.first_name, member.last_name, row.state, row.state_since.isoformat()
+
+
+def _encoding(file: Path) -> str:
+    """UTF-8 where the file is that, else what spreadsheets on Windows write."""
+    try:
+        with file.open(encoding="utf-8-sig") as lines:
+            for _ in lines:
+                pass
+    except UnicodeDecodeError:
+        return "cp1252"
+    return "utf-8-sig"
 
 
 def _named(email: str) -> Member:

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 
 from ..lifecycle import Refusal
 from ..models import Person
-from .answers import as_json, out, table
+from .answers import Json, as_json, say, table
 
 app = typer.Typer(help="Staff: who may sign in, who may approve.", no_args_is_help=True)
 
@@ -26,16 +26,18 @@ def add(
     first, _, last = name.partition(" ")
     person = Person(username=username, first_name=first, last_name=last, may_approve=approver)
     try:
+        person.clean_fields(exclude=["password"])
         validate_password(password, person)
     except ValidationError as problem:
         raise Refusal(" ".join(problem.messages)) from problem
     person.set_password(password)
     person.save()
-    out.print(f"{person.name} can sign in{' and approve' if approver else ''}.")
+    say(f"{person.name} can sign in{' and approve' if approver else ''}.")
 
 
 @app.command("list")
-def list_(json: Annotated[bool, typer.Option("--json")] = False) -> None:
+def list_(json: Json = False) -> None:
+    """Everybody of the staff."""
     rows = [
         {"username": p.username, "name": p.name, "approver": p.may_approve, "active": p.is_active}
         for p in Person.objects.all()

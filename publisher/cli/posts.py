@@ -8,16 +8,13 @@ from django.utils import timezone
 from .. import posts
 from ..lifecycle import Refusal
 from ..models import Post
-from .answers import as_json, out, table, the_person, the_publication
-from .items import By, In
+from .answers import By, In, Json, as_json, say, table, the_person, the_publication
 
 app = typer.Typer(help="Posts on the channels: list, hold, release, publish now.", no_args_is_help=True)
 
 
 @app.command("list")
-def list_(
-    publication: In = None, state: str | None = None, json: Annotated[bool, typer.Option("--json")] = False
-) -> None:
+def list_(publication: In = None, state: str | None = None, json: Json = False) -> None:
     """The posts, with what became of them."""
     if state and state not in Post.State.values:
         raise Refusal(f"No post is ever “{state}”: say one of {', '.join(Post.State.values)}.")
@@ -49,15 +46,17 @@ def list_(
 @app.command()
 def hold(post_id: int, by: By = None, why: str = "") -> None:
     """Keep an approved post back."""
-    posts.hold(_named(post_id), by=the_person(by), why=why)
-    out.print("Held.")
+    person = the_person(by)
+    posts.hold(_named(post_id), by=person, why=why)
+    say("Held.")
 
 
 @app.command()
 def release(post_id: int, by: By = None) -> None:
     """Let a held post go out now."""
-    posts.release(_named(post_id), by=the_person(by))
-    out.print("Released: it goes out with the next tick of the clock.")
+    person = the_person(by)
+    posts.release(_named(post_id), by=person)
+    say("Released: it goes out with the next tick of the clock.")
 
 
 @app.command()
@@ -67,9 +66,7 @@ def publish(post_id: int) -> None:
     Post.objects.filter(pk=post.pk, state=Post.State.APPROVED).update(due_at=timezone.now())
     posts.publish(post)
     post.refresh_from_db()
-    out.print(
-        f"{post.get_state_display()}: {post.remote_url or post.outcome or 'not yet; see its digest'}", highlight=False
-    )
+    say(f"{post.get_state_display()}: {post.remote_url or post.outcome or 'not yet; see its digest'}")
 
 
 @app.command()
@@ -77,8 +74,9 @@ def settle(
     post_id: int, there: Annotated[bool, typer.Option("--there/--not-there")], by: By = None, url: str = ""
 ) -> None:
     """Say of an unknown post whether it is there. Not there: it goes out again."""
-    posts.settle(_named(post_id), by=the_person(by), published=there, remote_url=url)
-    out.print("Settled.")
+    person = the_person(by)
+    posts.settle(_named(post_id), by=person, published=there, remote_url=url)
+    say("Settled.")
 
 
 def _named(post_id: int) -> Post:

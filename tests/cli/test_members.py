@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from publisher.models import Consent, Member, Subscription, Suppression
+
+LIST = "email,first_name\nrosa@members.example,José\nnot an address,x\nm0@members.example,Known\n"
+
+
+@pytest.fixture
+def write(tmp_path: Path):
+    def to_file(text: str, encoding: str = "utf-8") -> Path:
+        file = tmp_path / "members.csv"
+        file.write_bytes(text.encode(encoding))
+        return file
+
+    return to_file
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+def test_a_list_is_taken_in_whatever_wrote_it(publisher, write, members, anne, encoding):
+    answer = publisher("members", "import", write(LIST, encoding), "--by", "anne")
+    assert (answer.status, answer.out) == (0, "1 added, 1 known already, 0 left or suppressed and not added.\n")
+    assert answer.err.startswith("members.csv:3: “not an address” is not an e-mail address")
+    assert Member.objects.get(email="rosa@members.example").first_name == "José"
+    assert (Consent.objects.get().how, Consent.objects.get().by) == ("import members.csv", anne)
+
+
+def test_an_import_speaks_json(publisher, write, publication, anne):
+    told = publisher("members", "import", write(LIST), "--by", "anne", "--basis", "soft_opt_in", "--json").json()
+    assert (told["added"], told["known"], told["refused"], told["rejected"][0][0]) == (2, 0, 0, 3)
+
+
+def test_a_wrong_basis_or_list_is_one_sentence(publisher, write, publication, anne):
+    basis = publisher("members", "import", write(LIST), "--by", "anne", "--basis", "hope")
+    assert (basis.status, basis.err) == (
+        1,
+        "“hope” is no basis for mailing anybody: say one of consent, soft_opt_in.\n",
+    )
+    assert publisher("members", "import", write("name\nRosa\n"), "--by", "anne").status == 1
+    assert not Member.objects.exists()
+
+
+def test_an_export_is_safe_in_a_spreadsheet_and_tells_of_this_publication_alone(
+    publisher, members, make_members, other_publication
+):
+    make_members(1, of=other_publication, prefix="other")
+    Member.objects.filter(pk=members[0].pk).update(first_name='=HYPERLINK("http://evil.example")', last_name="+1")
+    Subscription.objects.filter(member=members[1]).update(state="left")
+    out = publisher("members", "export", "--publication", "update").out
+    header, *rows = csv.reader(io.StringIO(out))
+    assert header == ["email", "first_name", "last_name", "state", "since"]
+    assert [row[:4] for row in rows[:2]] == [
+        ["m0@members.example", '\'=HYPERLINK("http://evil.example")', "'+1", "active"],
+        ["m1@members.example", "Name1", "", "left"],
+    ]
+    assert (len(rows), "other" in out) == (5, False)
+
+
+def test_one_member_is_shown_and_erased(publisher, write, publication, anne, make_members):
+    make_members(1)
+    publisher("members", "import", write(LIST), "--by", "anne")
+    told = publisher("members", "show", "Rosa@members.example", "--json").json()
+    assert (told["email"], told["subscriptions"][0]["publication"]) == ("rosa@members.example", "update")
+    assert told["subscriptions"][0]["consents"][0]["basis"] == "consent"
+    assert publisher("members", "erase", "rosa@members.example", "--by", "anne").status == 0
+    assert publisher("members", "show", "rosa@members.example").status == 1
+    assert (Member.objects.get().email, Suppression.objects.count()) == ("m0@members.example", 1)
+    again = publisher("members", "import", write(LIST), "--by", "anne")
+    assert again.out == "0 added, 1 known already, 1 left or suppressed and not added.\n"
