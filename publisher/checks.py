@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import DatabaseError, connection
@@ -13,11 +14,15 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from . import networks, reach
-from .delivery.conversation import Conversation
+from .delivery.conversation import Conversation, Timeouts
 from .delivery.relays import Relay, RelayWrong, parse_relays
 from .lifecycle import Refusal
 from .models import Channel, Lease, Person, Publication
+from .networks.base import Refused
 from .sealing import CannotUnseal
+
+#: Somebody waits for the answer: a server that is slower than this is worth a look.
+_BRIEF = Timeouts(connect=10, greeting=20, starttls=10, auth=20, quit=2)
 
 
 @dataclass(frozen=True)
@@ -30,72 +35,81 @@ class Check:
 
 def run() -> Iterator[Check]:
     """All checks in the order in which they are worth mending. One that breaks says so; the others go on."""
-    yield _database()
-    if not _migrated():
-        return
-    for check in (_workers, _clock, _people, _address, _keys):
-        yield check()
-    yield from _mail()
-    yield from _publications()
-    yield from _channels()
+    database = _database()
+    yield database
+    for check in (_workers, _address, _keys):
+        yield from _safely(check)
+    yield from _safely(_mail)
+    for check in (_clock, _people, _publications, _channels) if database.ok else ():
+        yield from _safely(check)
+
+
+def _safely(check: Callable[[], Iterator[Check]]) -> Iterator[Check]:
+    """What it finds; an error of ours or of a library is something found as well."""
+    try:
+        yield from list(check())
+    except Exception as problem:
+        name = check.__name__.strip("_").capitalize()
+        said = f"could not be looked at: {type(problem).__name__}: {problem}"
+        yield Check(name, False, said, "This is a fault in Publisher: please report it with this sentence.")
 
 
 def _database() -> Check:
-    name, mend = "Database", "Start the database that DATABASE_URL names, then run `publisher migrate`."
+    name = "Database"
     try:
         connection.ensure_connection()
-    except DatabaseError as problem:
-        return Check(name, False, str(problem).split("\n")[0], mend)
-    return Check(name, _migrated(), f"{connection.vendor}, {'up to date' if _migrated() else 'not set up'}", mend)
-
-
-def _migrated() -> bool:
-    try:
         executor = MigrationExecutor(connection)
-        return not executor.migration_plan(executor.loader.graph.leaf_nodes())
-    except DatabaseError:
-        return False
+        up_to_date = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+    except DatabaseError as problem:
+        mend = "Start the database that DATABASE_URL names, then run `publisher migrate`."
+        return Check(name, False, str(problem).split("\n")[0], mend)
+    says = f"{connection.vendor}, {'up to date' if up_to_date else 'not set up, or not up to date'}"
+    return Check(name, up_to_date, says, "Run `publisher migrate`.")
 
 
-def _workers() -> Check:
-    name, mend = (
-        "Message server",
-        "Set REDIS_URL to a Redis server (6.2 or later), or run `publisher up`, which brings one.",
-    )
+def _workers() -> Iterator[Check]:
+    name = "Message server"
+    mend = "Set REDIS_URL to a Redis server (6.2 or later), or run `publisher up`, which brings one."
     if not settings.REDIS_URL:
-        return Check(name, True, "none set: `publisher up` starts its own")
+        yield Check(name, True, "none set: `publisher up` starts its own")
+        return
     try:
         with Connection(settings.REDIS_URL, transport_options={"socket_connect_timeout": 2}) as broker:
             broker.ensure_connection(max_retries=1, timeout=2)
     except (OperationalError, OSError) as problem:
-        return Check(name, False, str(problem), mend)
-    return Check(name, True, "answers")
+        yield Check(name, False, str(problem), mend)
+    else:
+        yield Check(name, True, "answers")
 
 
-def _clock() -> Check:
+def _clock() -> Iterator[Check]:
     running = Lease.objects.filter(name="clock", until__gt=Now()).exists()
     mend = "Start `publisher up`, or `python -m workers.clock` on one machine."
-    return Check("Clock", running, "running" if running else "not running: nothing starts by itself", mend)
+    yield Check("Clock", running, "running" if running else "not running: nothing starts by itself", mend)
 
 
-def _people() -> Check:
-    approvers = Person.objects.filter(may_approve=True, is_active=True).count()
-    others = Person.objects.filter(is_active=True).count()
-    ok = approvers >= 1 and others >= 2
-    mend = "Add an editor and an approver: `publisher people add ben --name 'Ben Ortiz' --approver`."
-    return Check("People", ok, f"{others} who may sign in, {approvers} of them may approve", mend)
+def _people() -> Iterator[Check]:
+    """Where everybody may approve what they wrote, one person is enough."""
+    active = Person.objects.filter(is_active=True)
+    approvers, all_ = active.filter(may_approve=True).count(), active.count()
+    needed = 2 if Publication.objects.filter(four_eyes=True).exists() or not Publication.objects.exists() else 1
+    mend = (
+        "Add who writes and who approves: `publisher people add anne --name 'Anne Rowe'`, "
+        "`publisher people add ben --name 'Ben Ortiz' --approver`."
+    )
+    yield Check("People", approvers >= 1 and all_ >= needed, f"{all_} may sign in, {approvers} of them approve", mend)
 
 
-def _address() -> Check:
+def _address() -> Iterator[Check]:
     mend = "Set PUBLISHER_BASE_URL to the public https:// address: it is in every letter, for ever."
-    return Check("Public address", settings.BASE_URL.startswith("https://"), settings.BASE_URL, mend)
+    yield Check("Public address", settings.BASE_URL.startswith("https://"), settings.BASE_URL, mend)
 
 
-def _keys() -> Check:
-    kept = [name for name, keys in settings.KEYS.items() if not keys]
+def _keys() -> Iterator[Check]:
+    lost = sorted(name for name, keys in settings.KEYS.items() if not keys)
     where = settings.DATA / "keys"
-    says = f"from the environment, or kept in {where}: back them up with the database"
-    return Check("Keys", not kept, says, "Restore the keys folder from the backup.")
+    says = f"none for {', '.join(lost)}" if lost else f"from the environment, or kept in {where}: back them up"
+    yield Check("Keys", not lost, says, f"Restore {where} from the backup.")
 
 
 def _mail() -> Iterator[Check]:
@@ -109,35 +123,48 @@ def _mail() -> Iterator[Check]:
         yield Check(name, False, "the sandbox: no letter leaves this machine" if relays else "none set", mend)
         return
     for relay in relays:
-        yield _relay(f"{name} {relay.host}", relay, mend)
+        yield _relay(f"{name} {relay}", relay, mend)
 
 
 def _relay(name: str, relay: Relay, mend: str) -> Check:
     try:
-        reach.allowed(f"smtp://{relay.host}")
-    except Refusal as problem:
-        return Check(name, False, str(problem), mend)
-    with Conversation(relay, helo="localhost") as conversation:
+        reach.allowed(f"smtp://{relay}")
+    except Refusal as refusal:
+        return Check(name, False, str(refusal), mend)
+    with Conversation(relay, helo=_our_name(), timeouts=_BRIEF) as conversation:
         problem = conversation.sign_in()
-    return Check(name, problem is None, problem.text if problem else "takes our login", mend)
+    taken = "takes our login" if relay.user else "answers"
+    return Check(name, problem is None, problem.text if problem else taken, mend)
+
+
+def _our_name() -> str:
+    return urlsplit(settings.BASE_URL).hostname or "localhost"
 
 
 def _publications() -> Iterator[Check]:
     if not Publication.objects.exists():
-        yield Check("Publications", False, "none", "Make one: `publisher publications add update --series Update …`.")
+        mend = (
+            "Make one: `publisher publications add update --series Update --organisation '…' "
+            "--sender update@example.org --postal-address '…'`."
+        )
+        yield Check("Publications", False, "none", mend)
     for publication in Publication.objects.all():
         missing = [name for name in ("postal_address", "sender_email", "list_id") if not getattr(publication, name)]
-        mend = f"`publisher publications set --publication {publication.slug} {' '.join(f'{n}=…' for n in missing)}`"
-        says = (
-            f"lacks {', '.join(missing)}" if missing else f"{publication.series} {publication.next_number} comes next"
-        )
+        given = " ".join(f"{name}=…" for name in missing)
+        mend = f"`publisher publications set --publication {publication.slug} {given}`."
+        next_one = f"{publication.series} {publication.next_number} comes next"
+        says = f"lacks {', '.join(missing)}" if missing else next_one
         yield Check(f"Publication {publication.slug}", not missing, says, mend)
 
 
 def _channels() -> Iterator[Check]:
     for channel in Channel.objects.select_related("publication"):
         problem = channel.attention or _account_problem(channel)
-        mend = f"Connect it again: `publisher publications connect {channel.network} {channel.account}`."
+        slug = channel.publication.slug
+        mend = (
+            "Connect it again: "
+            f"`publisher publications connect {channel.network} '{channel.account}' --publication {slug}`."
+        )
         yield Check(f"Channel {channel}", not problem, problem or "may post", mend)
 
 
@@ -145,7 +172,7 @@ def _account_problem(channel: Channel) -> str:
     try:
         address = reach.allowed(settings.NETWORK_URLS[channel.network])
         credentials = channel.credentials
-    except (Refusal, CannotUnseal) as problem:
+        network = networks.connect(channel.network, credentials=credentials, address=address, account=channel.account)
+    except (Refusal, CannotUnseal, Refused) as problem:
         return str(problem)
-    network = networks.connect(channel.network, credentials=credentials, address=address, account=channel.account)
     return network.check().problem or ""
