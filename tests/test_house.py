@@ -29,7 +29,7 @@ TELLTALES = {
     "a registry": r"pypi\.org|pythonhosted\.|npmjs\.|yarnpkg\.|deb\.debian|crates\.io|docker\.io|ghcr\.io|quay\.io",
 }
 NEVER_TRACKED = r"(^|/)(package-lock\.json|uv\.lock|poetry\.lock|node_modules|\.env|\.venv|__pycache__)(/|$)|\.sqlite3"
-LONGEST_FILE = 450
+LONGEST_FILE, LONGEST_TEST = 450, 500
 
 
 # ---- The database
@@ -77,11 +77,13 @@ def test_functions_are_short() -> None:
 
 
 def test_no_file_is_long() -> None:
-    """Ours, that is: the first migration and the locks are written by programs."""
+    """Ours, that is: the first migration and the locks are written by programs. A test's stories may be a few more."""
     suffixes = {".py", ".html", ".css", ".mjml", ".txt", ".sh"}
-    ours = [f for f in tracked() if f.suffix in suffixes and not {"migrations", "golden", "tests"} & set(f.parts)]
+    ours = [f for f in tracked() if f.suffix in suffixes and not {"migrations", "golden"} & set(f.parts)]
 
-    assert {str(f): lines(f) for f in ours if lines(f) > LONGEST_FILE} == {}
+    assert {
+        str(f): lines(f) for f in ours if lines(f) > (LONGEST_TEST if f.parts[0] == "tests" else LONGEST_FILE)
+    } == {}
 
 
 # ---- The templates
