@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
@@ -21,6 +22,8 @@ from .models import Delivery, Digest, Lease, Run, Source
 LEASE = "clock"
 #: A second clock takes over this long after the first one's last sign of life.
 LEASE_TIME = timedelta(seconds=20)
+#: Workers that do not answer, because their messages were lost, are asked again after this.
+ASK_AGAIN_AFTER = timedelta(seconds=10)
 _AT_ONCE = 100
 
 
@@ -83,12 +86,22 @@ def _hand_over_digests() -> None:
 
 
 def _hand_over_sending(digest: Digest) -> None:
-    waiting = digest.deliveries.filter(state__in=[Delivery.State.QUEUED, Delivery.State.DEFERRED])
-    if waiting.filter(due_at__lte=timezone.now()).exists():
-        hand_over("workers.delivery.send", digest.pk)
-    else:
+    """Ask for as many workers as may send it, where none does. Each batch asks for the next itself."""
+    now = timezone.now()
+    waiting = digest.deliveries.filter(state__in=[Delivery.State.QUEUED, Delivery.State.DEFERRED], due_at__lte=now)
+    if not waiting.exists():
         with suppress(Overtaken):
             digests.finish(digest)
+    elif not _resting(digest, now) and not ledger.at_work(digest):
+        Digest.objects.filter(pk=digest.pk).update(handed_at=now)
+        for _ in range(settings.SENDERS_AT_ONCE):
+            hand_over("workers.delivery.send", digest.pk)
+
+
+def _resting(digest: Digest, now: datetime) -> bool:
+    """After a break of the relay; and for a while after asking, so that unheard messages do not pile up."""
+    asked = digest.handed_at is not None and now - digest.handed_at < ASK_AGAIN_AFTER
+    return asked or (digest.resting_until is not None and digest.resting_until > now)
 
 
 def _hand_over_all(task: str, due: QuerySet[Any]) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from . import numbers, posts, proofs
@@ -30,6 +30,7 @@ def compose(
     if not chosen:
         raise Refusal(f"No item is queued for {publication.series}: queue the items that belong into the next one.")
     with transaction.atomic():
+        Publication.objects.select_for_update().get(pk=publication.pk)
         digest = Digest.objects.create(
             publication=publication, date=date or publication.today(), state=Digest.State.DRAFT, created_by=by
         )
@@ -48,8 +49,6 @@ def waiting(publication: Publication) -> Any:
 
 def add(digest: Digest, item: Item, *, by: Person) -> Entry:
     with _editing(digest, by, "added an item"):
-        if item.state != Item.State.QUEUED:
-            raise Refusal(f"“{item}” is {item.get_state_display()}: queue it first.")
         last = digest.entries.order_by("-position").first()
         return _enter(digest, item, last.position + 1 if last else 1)
 
@@ -122,9 +121,10 @@ def proof(digest: Digest, *, by: Person | None) -> Proof:
         if digest.number is None:
             digest.number = numbers.reserve(digest.publication_id)
             digest.save(update_fields=["number"])
+        _refuse_unwanted(digest)
         posts.draft_for(digest)
         made = proofs.freeze(digest, by=by)
-        move(digest, Digest.State.IN_REVIEW, by=by, why=f"proof {made.sha256[:12]}")
+        move(digest, Digest.State.IN_REVIEW, by=by, why=f"proof {made.sha256[:12]}", review=made)
     return made
 
 
@@ -138,7 +138,7 @@ def why_not(proof: Proof, person: Person) -> str | None:
     digest = proof.digest
     if digest.state != Digest.State.IN_REVIEW:
         return f"{digest.label} is {digest.get_state_display()}, not in review."
-    if digest.proofs.order_by("-pk").first() != proof:
+    if digest.review_id != proof.pk:
         return "There is a newer proof: approve that one."
     if not person.may_approve:
         return "You may edit, and ask for changes; approving is for the people named as approvers."
@@ -149,17 +149,24 @@ def why_not(proof: Proof, person: Person) -> str | None:
 
 def editors_since_approval(digest: Digest) -> set[Person]:
     """Everybody who changed what the proof is made of since a proof of this digest was last approved."""
-    last = Approval.objects.filter(proof__digest=digest, decision="approved").order_by("-at").first()
-    edits = Event.objects.filter(verb="edited", by__isnull=False).select_related("by")
-    if last:
-        edits = edits.filter(at__gt=last.at)
-    items = list(digest.entries.values_list("item_id", flat=True))
+    last = _last_approval(proof__digest=digest)
+    # An item that was not in the approved proof yet is new to the approver, however old its edits are.
+    old = digest.entries.filter(added_at__lte=last.at) if last else digest.entries.none()
+    new = digest.entries.exclude(pk__in=old)
+    since = {"at__gt": last.at} if last else {}
+    footer = _last_approval(proof__digest__publication=digest.publication)
     mine = (
-        edits.filter(noun="digest", noun_id=digest.pk)
-        | edits.filter(noun="item", noun_id__in=items)
-        | edits.filter(noun="publication", noun_id=digest.publication_id, at__gt=_made(digest))
+        Q(noun="digest", noun_id=digest.pk, **since)
+        | Q(noun="item", noun_id__in=list(old.values_list("item_id", flat=True)), **since)
+        | Q(noun="item", noun_id__in=list(new.values_list("item_id", flat=True)))
+        | Q(noun="publication", noun_id=digest.publication_id, **({"at__gt": footer.at} if footer else {}))
     )
-    return {event.by for event in mine if event.by}
+    edits = Event.objects.filter(mine, verb="edited", by__isnull=False).select_related("by")
+    return {event.by for event in edits if event.by}
+
+
+def _last_approval(**of: Any) -> Approval | None:
+    return Approval.objects.filter(decision=Approval.Decision.APPROVED, **of).order_by("-at").first()
 
 
 def approve(proof: Proof, *, by: Person, comment: str = "") -> Approval:
@@ -175,11 +182,13 @@ def approve(proof: Proof, *, by: Person, comment: str = "") -> Approval:
         proof.digest = digest
         if reason := why_not(proof, by):
             raise NotAllowed(reason)
+        _refuse_unwanted(digest)
         if not proofs.still_true(proof):
             raise Overtaken("What would go out has changed since this proof was made: take it back and make a new one.")
         approval = _decide(proof, by, Approval.Decision.APPROVED, comment)
         start_at = timezone.now() + timedelta(minutes=digest.publication.hold_minutes)
-        move(digest, Digest.State.APPROVED, by=by, why=comment, proof=proof, start_at=start_at, attention="")
+        approved: dict[str, Any] = {"proof": proof, "review": None, "start_at": start_at, "attention": ""}
+        move(digest, Digest.State.APPROVED, by=by, why=comment, **approved)
         posts.approve_of_digest(digest, by=by)
     return approval
 
@@ -190,10 +199,10 @@ def ask_changes(proof: Proof, *, by: Person, comment: str) -> Approval:
         raise Refusal("Say what should change: the editor reads it.")
     with transaction.atomic():
         digest = _locked(proof.digest)
-        if digest.state != Digest.State.IN_REVIEW or digest.proofs.order_by("-pk").first() != proof:
+        if digest.state != Digest.State.IN_REVIEW or digest.review_id != proof.pk:
             raise Overtaken("This proof is no longer the one in review. Look again.")
         approval = _decide(proof, by, Approval.Decision.CHANGES, comment)
-        move(digest, Digest.State.DRAFT, by=by, why=comment)
+        move(digest, Digest.State.DRAFT, by=by, why=comment, review=None)
     return approval
 
 
@@ -216,11 +225,17 @@ def unschedule(digest: Digest, *, by: Person) -> None:
 
 def start(digest: Digest) -> None:
     """Begin a due digest: approved → preparing. What is due too late, or grew since, asks a person instead."""
-    if question := _question(digest):
-        _plan(digest, None, None, "asked", attention=question)
-        return
-    move(digest, Digest.State.PREPARING, by=None, why="due", started_at=timezone.now())
-    hand_over("workers.delivery.prepare", digest.pk)
+    with transaction.atomic():
+        # Asked again under the lock: an undo, or a new approval with a hold of its own, may have come meanwhile.
+        current = _locked(digest)
+        if not current.due:
+            return
+        if question := _question(current):
+            _plan(current, None, None, "asked", attention=question)
+        else:
+            move(current, Digest.State.PREPARING, by=None, why="due", started_at=timezone.now())
+            hand_over("workers.delivery.prepare", digest.pk)
+    digest.refresh_from_db()
 
 
 def prepare(digest: Digest) -> None:
@@ -242,7 +257,8 @@ def resume(digest: Digest, *, by: Person) -> None:
     if digest.state != Digest.State.PAUSED:
         raise NotAllowed(f"{digest.label} is {digest.get_state_display()}, not paused.")
     frozen = digest.frozen_count is not None
-    move(digest, Digest.State.SENDING if frozen else Digest.State.PREPARING, by=by, attention="")
+    rested: dict[str, Any] = {"attention": "", "breaks": 0, "resting_until": None}
+    move(digest, Digest.State.SENDING if frozen else Digest.State.PREPARING, by=by, **rested)
     hand_over("workers.delivery.send" if frozen else "workers.delivery.prepare", digest.pk)
 
 
@@ -250,7 +266,8 @@ def cancel(digest: Digest, *, by: Person, why: str = "") -> None:
     """Stop for good. Where nobody received it, its number and its items are free again."""
     with transaction.atomic():
         move(digest, Digest.State.CANCELLED, by=by, why=why, start_at=None)
-        reached = ledger.skip_rest(digest)
+        # What a follower has read counts as received: its number and its items are spent.
+        reached = ledger.skip_rest(digest) or posts.reached(digest)
         posts.cancel_of_digest(digest, by=by, why="the digest was cancelled")
         if not reached:
             digest.entries.update(released=True)
@@ -259,9 +276,12 @@ def cancel(digest: Digest, *, by: Person, why: str = "") -> None:
 
 def finish(digest: Digest) -> bool:
     """sending → sent, when nothing is queued, claimed, armed or deferred."""
-    if digest.state != Digest.State.SENDING or ledger.unfinished(digest):
-        return False
-    move(digest, Digest.State.SENT, by=None)
+    with transaction.atomic():
+        current = _locked(digest)
+        if current.state != Digest.State.SENDING or ledger.unfinished(current):
+            return False
+        move(current, Digest.State.SENT, by=None)
+    digest.refresh_from_db()
     return True
 
 
@@ -289,10 +309,21 @@ def _editing(digest: Digest, by: Person, what: str) -> Iterator[None]:
 def void(digest: Digest, *, by: Person, why: str) -> None:
     """Back to draft: what was laid before the approver, or approved, is no longer what would go out."""
     posts.withdraw_approval(digest, by=by)
-    move(digest, Digest.State.DRAFT, by=by, why=why, proof=None, start_at=None)
+    move(digest, Digest.State.DRAFT, by=by, why=why, proof=None, review=None, start_at=None)
+
+
+def _refuse_unwanted(digest: Digest) -> None:
+    """An item may have been withdrawn or set aside since it was taken in."""
+    unwanted = digest.entries.exclude(item__state=Item.State.QUEUED).first()
+    if unwanted:
+        raise Refusal(f"“{unwanted.title}” is {unwanted.item.get_state_display()}: take it out of the digest first.")
 
 
 def _enter(digest: Digest, item: Item, position: int) -> Entry:
+    # Read again under a lock: withdrawing it at the same moment must not come too late.
+    item = Item.objects.select_for_update(of=("self",)).select_related("picture").get(pk=item.pk)
+    if item.state != Item.State.QUEUED:
+        raise Refusal(f"“{item}” is {item.get_state_display()}: queue it first.")
     if Entry.objects.filter(publication=digest.publication, item=item, released=False).exists():
         raise Refusal(f"“{item}” is already used in this series: each item goes out once.")
     copied = {name: getattr(item, name) for name in EDITABLE_ENTRY}
@@ -310,7 +341,7 @@ def _locked(digest: Digest) -> Digest:
 
 def _decide(proof: Proof, by: Person, decision: str, comment: str) -> Approval:
     approval, _ = Approval.objects.update_or_create(
-        proof=proof, person=by, defaults={"decision": decision, "comment": comment}
+        proof=proof, person=by, defaults={"decision": decision, "comment": comment, "at": timezone.now()}
     )
     return approval
 
@@ -338,8 +369,3 @@ def _question(digest: Digest) -> str:
     if now > then * 1.1 and now - then > 10:
         return f"{now} members would receive this; when it was approved there were {then}. Send it to all of them?"
     return ""
-
-
-def _made(digest: Digest) -> datetime:
-    first = Event.objects.filter(noun="digest", noun_id=digest.pk).order_by("pk").first()
-    return first.at if first else timezone.now()

@@ -8,7 +8,10 @@ from typing import Any
 
 from . import letters, links
 from .delivery import ledger
-from .models import Digest, Entry, Person, Proof
+from .models import Digest, Entry, Person, Proof, Publication
+
+#: What is frozen, hashed and approved: these fields of a Proof, and nothing that goes out is outside them.
+CONTENT = ("subject", "html", "text", "sender", "posts", "audience")
 
 
 def freeze(digest: Digest, *, by: Person | None) -> Proof:
@@ -24,10 +27,7 @@ def freeze(digest: Digest, *, by: Person | None) -> Proof:
 
 def intact(proof: Proof) -> bool:
     """Whether the stored bytes are those that the hash was made of."""
-    return (
-        sha256({name: getattr(proof, name) for name in ("subject", "html", "text", "posts", "audience")})
-        == proof.sha256
-    )
+    return sha256({name: getattr(proof, name) for name in CONTENT}) == proof.sha256
 
 
 def still_true(proof: Proof) -> bool:
@@ -47,7 +47,7 @@ def letter(digest: Digest) -> letters.Letter:
 def edition(digest: Digest) -> letters.Edition:
     """What the letter is made of, read from the rows."""
     publication = digest.publication
-    entries = digest.entries.select_related("picture", "digest__publication", "item").defer("picture__content")
+    entries = digest.entries.select_related("picture", "digest__publication").defer("picture__content")
     sections = publication.sections.filter(shown=True)
     return letters.Edition(
         organisation=publication.organisation,
@@ -79,7 +79,7 @@ def _entry(digest: Digest, entry: Entry) -> letters.Entry:
         image_caption=entry.image_caption or None,
         image_width=picture.width if picture else None,
         image_height=picture.height if picture else None,
-        more_url=entry.link or (links.entry_url(entry) if digest.number and entry.item.body else None),
+        more_url=entry.link or None,
     )
 
 
@@ -89,8 +89,18 @@ def _content(digest: Digest) -> dict[str, Any]:
         "subject": made.subject,
         "html": made.html,
         "text": made.text,
+        "sender": _sender(digest.publication),
         "posts": [_post(post) for post in digest.posts.exclude(state="cancelled").select_related("channel")],
         "audience": {"publication": digest.publication.slug, "subscription": "active"},
+    }
+
+
+def _sender(publication: Publication) -> dict[str, str]:
+    return {
+        "name": publication.sender_name or publication.organisation,
+        "email": publication.sender_email,
+        "reply_to": publication.reply_to,
+        "list_id": publication.list_id,
     }
 
 

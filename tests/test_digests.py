@@ -6,9 +6,10 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from publisher import digests, items, numbers
+from publisher import digests, items, lifecycle, numbers
+from publisher import items as items_verbs
 from publisher.lifecycle import NotAllowed, Overtaken, Refusal
-from publisher.models import Approval, Delivery, Digest, Entry, Event, Post
+from publisher.models import Approval, Delivery, Digest, Entry, Event, Item, Post, Proof
 
 
 def test_composing_takes_the_queued_items_newest_first(digest, make_item, other_publication):
@@ -205,6 +206,86 @@ def test_the_same_digest_gives_the_same_proof(proof, anne, ben):
     proof.digest.refresh_from_db()
     again = digests.proof(proof.digest, by=anne)
     assert again.sha256 == proof.sha256
+
+
+def test_text_that_comes_back_to_what_it_was_can_be_approved(digest, anne, ben):
+    first = digests.proof(digest, by=anne)
+    for introduction in ("Dear reader", ""):
+        digest.refresh_from_db()
+        digests.edit(digest, by=anne, introduction=introduction)
+        digest.refresh_from_db()
+        latest = digests.proof(digest, by=anne)
+    assert latest == first
+    digests.approve(latest, by=ben)
+    assert Digest.objects.get(pk=digest.pk).state == "approved"
+
+
+def test_who_wrote_an_item_that_came_in_later_cannot_approve_it(digest, make_item, anne, ben, carla):
+    carla.may_approve = True
+    carla.save()
+    late = make_item("Late news")
+    items.edit(late, by=ben, teaser="Ben's words")
+    digests.approve(digests.proof(digest, by=anne), by=carla)
+    digest.refresh_from_db()
+    digests.add(digest, late, by=anne)
+    digest.refresh_from_db()
+    with pytest.raises(NotAllowed, match="somebody else has to approve"):
+        digests.approve(digests.proof(digest, by=anne), by=ben)
+
+
+def test_who_wrote_the_footer_before_the_digest_was_made_cannot_approve_it(publication, items, anne, ben):
+    lifecycle.note(publication, "edited", by=ben, fields=["postal_address"])
+    proof = digests.proof(digests.compose(publication, by=anne), by=anne)
+    with pytest.raises(NotAllowed, match="somebody else has to approve"):
+        digests.approve(proof, by=ben)
+
+
+def test_a_change_of_the_sender_needs_a_new_proof(proof, publication, ben):
+    publication.sender_email = "other@reading-rooms.example"
+    publication.save()
+    with pytest.raises(Overtaken, match="has changed since this proof was made"):
+        digests.approve(proof, by=ben)
+
+
+def test_a_withdrawn_item_gets_into_no_digest_however_late_it_was_withdrawn(publication, items, anne, ben):
+    items_verbs.withdraw(Item.objects.get(pk=items[0].pk), by=anne, why="not true")
+    with pytest.raises(Refusal, match="is withdrawn: queue it first"):
+        digests.compose(publication, by=anne, items=items)
+    assert not Digest.objects.exists()
+
+
+def test_an_item_set_aside_under_a_proof_is_not_approved(proof, ben):
+    Item.objects.filter(title="Books cross the lake").update(state="set_aside")
+    with pytest.raises(Refusal, match="“Books cross the lake” is set aside: take it out of the digest first"):
+        digests.approve(proof, by=ben)
+
+
+def test_an_undo_that_came_first_wins_against_a_start_under_way(approved, anne):
+    seen_by_the_worker = Digest.objects.get(pk=approved.pk)
+    digests.unschedule(approved, by=anne)
+    digests.start(seen_by_the_worker)
+    assert Digest.objects.get(pk=approved.pk).state == "approved"
+
+
+def test_a_stored_proof_whose_bytes_were_changed_does_not_start(approved):
+    Proof.objects.filter(pk=approved.proof_id).update(html=approved.proof.html + "<p>One more thing</p>")
+    approved.refresh_from_db()
+    digests.start(approved)
+    approved.refresh_from_db()
+    assert approved.state == "approved"
+    assert approved.attention.startswith("The stored proof is not what was approved")
+
+
+def test_a_digest_of_which_a_post_was_read_keeps_its_number_when_cancelled(approved_with_posts, anne):
+    digest = approved_with_posts
+    Digest.objects.filter(pk=digest.pk).update(start_at=timezone.now())
+    digest.refresh_from_db()
+    digests.start(digest)
+    digests.prepare(digest)
+    Post.objects.filter(pk=digest.posts.first().pk).update(state="published", remote_id="1")
+    digests.cancel(digest, by=anne, why="wrong")
+    assert digest.number == 120
+    assert not digest.entries.filter(released=True).exists()
 
 
 def test_asking_for_changes_needs_a_comment(proof, ben):

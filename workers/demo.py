@@ -147,19 +147,17 @@ def _print_table(found: list[Any]) -> None:
 def _invite(place: up.Place) -> None:
     from publisher.demo import cast, story
 
-    waiting = story.leave_one_in_review()
-    rows = [
-        ("Staff pages", f"{place.web_url}/staff/items/", "sign in as anne (writes) or ben (approves)"),
-        ("", "", f"password: {cast.PASSWORD}"),
-        ("Waiting for Ben", f"{place.web_url}/staff/digests/{waiting.pk}/proof/", waiting.label),
-        ("Public archive", f"{place.web_url}/", "what members and visitors see"),
+    waiting = story.leave_something_to_do()
+    lines = [
+        f"Staff pages: {place.web_url}/staff/items/",
+        f"  sign in as anne (writes) or ben (approves), password {cast.PASSWORD}",
+        f"{waiting.label} waits for Ben: {place.web_url}/staff/digests/{waiting.pk}/proof/",
+        f"What members and visitors see: {place.web_url}/",
     ]
     if place.sandbox_url:
-        rows.append(("Inboxes and timelines", place.sandbox_url, "what members and followers received"))
-    table = Table(box=None, show_header=False, pad_edge=False)
-    for row in rows:
-        table.add_row(*row)
-    console.print(table)
+        lines.append(f"What members and followers received: {place.sandbox_url}/")
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True)
     console.print("Ctrl-C stops the demo.", style="dim")
 
 

@@ -127,8 +127,18 @@ class Conversation:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def deliver(self, sender: str, recipient: str, message: bytes, *, arm: Callable[[], bool]) -> Outcome:
+    def deliver(
+        self,
+        sender: str,
+        recipient: str,
+        message: bytes,
+        *,
+        arm: Callable[[], bool],
+        before_dot: Callable[[], bool] = lambda: True,
+    ) -> Outcome:
         """One transaction for one recipient. `arm` is asked once the recipient is accepted; False ends it unsent.
+
+        `before_dot` is asked when all but the final dot has left; False breaks off, and nobody takes the message.
 
         Failures of the conversation are outcomes. What `arm` raises is raised, after the connection is dropped.
         """
@@ -141,7 +151,7 @@ class Conversation:
             if not arm():
                 self._reset()
                 return _outcome(Result.STOPPED, Phase.RCPT, "Stopped before anything was sent.")
-            return self._hand_over(message)
+            return self._hand_over(message, before_dot)
         except _Ended as ended:
             return ended.outcome
         except BaseException:
@@ -253,11 +263,14 @@ class Conversation:
                 raise _ended(Result.FAILED, phase, f"{self.relay} offers no SMTPUTF8, which this address needs.")
             yield "SMTPUTF8"
 
-    def _hand_over(self, message: bytes) -> Outcome:
+    def _hand_over(self, message: bytes, before_dot: Callable[[], bool]) -> Outcome:
         self._say_or_reset("DATA", Phase.DATA, {354})
         with self._breaks_in(Phase.BODY):
             self._connected.send(_stuffed(message), self.timeouts.body)
         self._must_be_quiet(Phase.BODY)
+        if not before_dot():
+            self._drop()
+            return _outcome(Result.STOPPED, Phase.BODY, "Stopped before the final dot: nobody takes half a message.")
         # No server takes the message before this; from the first of these five bytes on it may have.
         with self._breaks_in(Phase.DOT):
             self._connected.send(b"\r\n.\r\n", self.timeouts.dot)

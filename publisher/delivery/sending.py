@@ -6,7 +6,6 @@ import logging
 import random
 from collections import Counter
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -23,8 +22,8 @@ from .relays import Relay, parse_relays
 logger = logging.getLogger(__name__)
 
 
-#: A relay that broke off is asked again after this; the rows wait, and count no attempt.
-COOL_OFF = timedelta(seconds=30)
+#: So many doubts in a row are not an accident: a person is asked before there are more.
+MOST_DOUBTS = 3
 
 
 class Stopped(Exception):
@@ -32,38 +31,51 @@ class Stopped(Exception):
 
 
 def send_batch(digest: Digest) -> int:
-    """Claim a batch of the digest and send it; how many rows were claimed. Stopped where the relay refuses us."""
+    """Claim a batch of the digest and send it; how many rows were claimed.
+
+    Stopped where the relay refuses us. Where it breaks off, the digest rests: each time twice as long.
+    """
     rows = ledger.claim(digest, holders.me())
     if not rows:
         return 0
     outcomes: Counter[str] = Counter()
-    wait = timedelta(0)
     try:
-        wait = _send(digest, rows, outcomes)
+        broke = _send(digest, rows, outcomes)
     finally:
-        ledger.release(rows, due_in=wait)
-        note(digest, "delivered", by=None, **dict[str, Any](outcomes))
+        ledger.release(rows)
+        if outcomes:
+            note(digest, "delivered", by=None, **dict[str, Any](outcomes))
+    if broke is None:
+        ledger.go_on(digest)
+    elif ledger.rest(digest) >= MOST_DOUBTS and broke.result is Result.UNKNOWN:
+        raise Stopped(
+            f"The mail server broke off after a letter {MOST_DOUBTS} times in a row: look at it, then resume."
+        )
     return len(rows)
 
 
-def _send(digest: Digest, rows: list[Delivery], outcomes: Counter[str]) -> timedelta:
-    """Send row by row; how long those that are left should wait."""
+def _send(digest: Digest, rows: list[Delivery], outcomes: Counter[str]) -> Outcome | None:
+    """Send row by row; with what the relay broke off, if it did."""
     assert digest.proof is not None
     frame = Frame(digest, digest.proof)
     with Conversation(pick_relay(), helo=frame.domain) as conversation:
         for row in rows:
+            if not ledger.keep(row):
+                continue
             outcome = _deliver(conversation, frame, row)
             if outcome.result is Result.STOPPED:
-                break  # paused, or the lease was lost: the rest is given back
+                ledger.disarm(row)
+                return None  # paused, or the lease was lost: the rest is given back
             ledger.record(row, outcome)
             outcomes[outcome.result] += 1
             if outcome.result is Result.FAILED and outcome.scope != "recipient":
-                raise Stopped(f"The mail server refused us: {outcome.text}")
+                # The relay's own words stay on the row and in the log: they may name an address.
+                logger.warning("the relay refused us in %s: %s", outcome.phase, outcome.text)
+                raise Stopped(f"The mail server refused us in the phase {outcome.phase.upper()} ({_code(outcome)}).")
             if outcome.result is not Result.SENT and outcome.scope == "connection":
-                # It broke off. Going on at once would only break off again, and each time leave a doubt.
                 logger.warning("the relay broke off in %s: %s", outcome.phase, outcome.text)
-                return COOL_OFF
-    return timedelta(0)
+                return outcome
+    return None
 
 
 def _deliver(conversation: Conversation, frame: Frame, row: Delivery) -> Outcome:
@@ -71,7 +83,14 @@ def _deliver(conversation: Conversation, frame: Frame, row: Delivery) -> Outcome
         content = frame.message(row)
     except CannotBuild as problem:
         return Outcome(Result.FAILED, Phase.BODY, None, None, str(problem), "recipient")
-    return conversation.deliver(frame.sender, row.address, content, arm=lambda: ledger.arm(row))
+    watch = ledger.Watch()
+    return conversation.deliver(
+        frame.sender, row.address, content, arm=lambda: ledger.arm(row) and watch.start(), before_dot=watch.in_time
+    )
+
+
+def _code(outcome: Outcome) -> str:
+    return " ".join(str(part) for part in (outcome.code, outcome.enhanced) if part) or "no code"
 
 
 def pick_relay() -> Relay:
@@ -79,7 +98,8 @@ def pick_relay() -> Relay:
     if not relays:
         raise Stopped("No mail server is connected: set PUBLISHER_SMTP_URL.")
     relay = random.choices(relays, weights=[relay.weight for relay in relays])[0]  # noqa: S311 - not a secret
-    reach.allowed(f"smtp://{relay.host}:{relay.port}")
+    host = f"[{relay.host}]" if ":" in relay.host else relay.host
+    reach.allowed(f"smtp://{host}:{relay.port}")
     return relay
 
 
@@ -87,10 +107,12 @@ class Frame:
     """What is the same in every member's message of one digest."""
 
     def __init__(self, digest: Digest, proof: Proof) -> None:
-        self.publication = publication = digest.publication
+        self.publication = digest.publication
         self.letter = Letter(subject=proof.subject, html=proof.html, text=proof.text)
-        self.sender = publication.sender_email
-        self.domain = publication.sender_email.rpartition("@")[2]
+        # From the proof, not from the publication: who it is from was approved too.
+        self.sender, self.name = proof.sender["email"], proof.sender["name"]
+        self.reply_to, self.list_id = proof.sender["reply_to"], proof.sender["list_id"]
+        self.domain = self.sender.rpartition("@")[2]
         self.key = proof.sha256
         self.view_url = links.digest_url(digest)
         assert digest.started_at is not None
@@ -102,7 +124,7 @@ class Frame:
         leave = links.leave_url(member, self.publication)
         return message.build(
             self.letter,
-            sender=(self.publication.sender_name or self.publication.organisation, self.sender),
+            sender=(self.name, self.sender),
             recipient=(member.name, row.address),
             headers=self.headers(leave),
             values={"first_name": member.first_name, "unsubscribe_url": leave, "view_url": self.view_url},
@@ -115,9 +137,9 @@ class Frame:
         given = {
             "List-Unsubscribe": f"<{leave}>",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-            "List-Id": f"<{publication.list_id}>",
+            "List-Id": f"<{self.list_id}>",
             "List-Archive": f"<{links.archive_url(publication)}>",
             "Precedence": "bulk",
             "Feedback-ID": f"{self.key[:12]}:{publication.slug}:digest:publisher",
         }
-        return {**given, "Reply-To": publication.reply_to} if publication.reply_to else given
+        return {**given, "Reply-To": self.reply_to} if self.reply_to else given

@@ -16,9 +16,10 @@ ADDRESS = "Andean Reading Rooms (invented), 1 Example Street, London N1"
 
 @dataclass(frozen=True)
 class Part:
-    """A publication of the demo: its settings, the page its news is on, how many receive it, its handle."""
+    """A publication of the demo: its settings, the page its news is on and where that would be, how many receive it."""
 
     page: str
+    address: str
     members: int
     handle: str
     page_id: str
@@ -28,6 +29,7 @@ class Part:
 PARTS = (
     Part(
         page="update.html",
+        address="https://reading-rooms.example/news/",
         members=150,
         handle="reading_rooms",
         page_id="100200300",
@@ -43,6 +45,7 @@ PARTS = (
     ),
     Part(
         page="lake-letter.txt",
+        address="https://lake.example/letter.txt",
         members=50,
         handle="lake_letter",
         page_id="400500600",

@@ -54,6 +54,7 @@ class Delivery(Lives):
     address = models.CharField(max_length=320)
     due_at = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0)
+    first_tried_at = models.DateTimeField(null=True, blank=True)
     holder = models.CharField(max_length=120, blank=True)
     fence = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField(null=True, blank=True)

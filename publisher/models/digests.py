@@ -47,6 +47,8 @@ class Digest(Lives):
     date = models.DateField()
     introduction = models.TextField(blank=True)
     created_by = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="+")
+    #: The one proof that lies before the approver, while it is in review.
+    review = models.ForeignKey("Proof", models.PROTECT, null=True, blank=True, related_name="+")
     #: The one proof that was approved. What goes out is its bytes.
     proof = models.ForeignKey("Proof", models.PROTECT, null=True, blank=True, related_name="+")
     start_at = models.DateTimeField(null=True, blank=True, db_index=True)
@@ -54,6 +56,11 @@ class Digest(Lives):
     started_at = models.DateTimeField(null=True, blank=True)
     #: The size of the audience that a person said yes to, where it grew after the approval.
     confirmed_count = models.PositiveIntegerField(default=0)
+    #: The relay broke off this often in a row; nothing is claimed until then.
+    breaks = models.PositiveIntegerField(default=0)
+    resting_until = models.DateTimeField(null=True, blank=True)
+    #: When the clock last asked workers to send it.
+    handed_at = models.DateTimeField(null=True, blank=True)
     #: A sentence when the digest waits for a person: due too late, the audience grew, the login was refused.
     attention = models.TextField(blank=True)
     #: The last member looked at while the audience is being frozen, and how many rows that made.
@@ -95,6 +102,7 @@ class Entry(models.Model):
     publication = models.ForeignKey(Publication, models.PROTECT, related_name="+")
     item = models.ForeignKey(Item, models.PROTECT, related_name="entries")
     position = models.PositiveIntegerField()
+    added_at = models.DateTimeField(auto_now_add=True)
     title = models.CharField(max_length=500)
     teaser = models.TextField(blank=True)
     link = models.URLField(max_length=2000, blank=True)
@@ -125,6 +133,8 @@ class Proof(models.Model):
     subject = models.TextField()
     html = models.TextField()
     text = models.TextField()
+    #: {"name": …, "email": …, "reply_to": …, "list_id": …}: who the letter says it is from.
+    sender = models.JSONField(default=dict)
     #: [{"post": 5, "channel": "x @peru", "text": "…", "picture": sha256 | null, "alt": "…"}], in order.
     posts = models.JSONField(default=list)
     #: The rule by which the audience is taken when the sending starts: {"publication": …, "subscription": "active"}.
@@ -152,7 +162,7 @@ class Approval(models.Model):
     person = models.ForeignKey(Person, models.PROTECT, related_name="approvals")
     decision = models.CharField(max_length=10, choices=Decision)
     comment = models.TextField(blank=True)
-    at = models.DateTimeField(auto_now_add=True)
+    at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         ordering = ["-at"]

@@ -13,7 +13,7 @@ from publisher import digests, links
 from publisher.delivery import ledger
 from publisher.delivery import sending as batches
 from publisher.lifecycle import Refusal
-from publisher.models import Delivery
+from publisher.models import Delivery, Digest
 
 
 def mailed(connected):
@@ -87,12 +87,39 @@ def test_a_close_after_the_dot_is_unknown_is_not_sent_again_and_the_rest_goes_on
     connected.fault("mail", "accept_close", "dot", match="m1@", times=1)
     batches.send_batch(sending)
     assert ledger.counts(sending) | {"sent": 1, "unknown": 1, "queued": 3} == ledger.counts(sending)
-    Delivery.objects.filter(state="queued").update(due_at=timezone.now())
+    assert batches.send_batch(sending) == 0  # it rests
+    Digest.objects.update(resting_until=None)
     batches.send_batch(sending)
     digests.finish(sending)
-    assert sending.state == "sent"
+    assert (sending.state, sending.breaks) == ("sent", 0)
     assert mailed(connected) == [f"m{n}@members.example" for n in range(5)]
     assert sending.deliveries.get(state="unknown").address == "m1@members.example"
+
+
+def test_a_relay_that_breaks_off_after_each_letter_is_stopped_before_there_are_many_doubts(sending, connected):
+    connected.fault("mail", "accept_close", "dot", times=None)
+    for _ in range(2):
+        batches.send_batch(sending)
+        Digest.objects.update(resting_until=None)
+    with pytest.raises(batches.Stopped, match="broke off after a letter 3 times in a row"):
+        batches.send_batch(sending)
+    assert ledger.counts(sending) | {"unknown": 3, "queued": 2} == ledger.counts(sending)
+
+
+def test_a_worker_that_slept_past_its_lease_does_not_write_the_dot(sending, connected, monkeypatch):
+    monkeypatch.setattr(ledger.Watch, "in_time", lambda watch: False)
+    batches.send_batch(sending)
+    assert mailed(connected) == []
+    assert ledger.counts(sending)["queued"] == 5
+
+
+def test_who_it_is_from_was_approved_too(sending, connected, publication):
+    type(publication).objects.update(sender_name="Evil Corp", sender_email="evil@corp.example", reply_to="")
+    sending.refresh_from_db()
+    batches.send_batch(sending)
+    mail = parsed(connected)
+    assert mail["From"] == "Andean Reading Rooms <update@reading-rooms.example>"
+    assert mail["Reply-To"] == "office@reading-rooms.example"
 
 
 def test_greylisting_is_tried_again_later_and_then_arrives_once(sending, connected):

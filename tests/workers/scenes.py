@@ -15,7 +15,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 def approve_for(members: int) -> dict[str, Any]:
     """Update 120 with one item, for this many members, written by Anne and approved by Ben; starts at once."""
-    from publisher import digests
+    from publisher import digests, items
     from publisher.demo import cast, story
     from publisher.models import Channel, Publication
 
@@ -24,7 +24,8 @@ def approve_for(members: int) -> dict[str, Any]:
     cast.members(publication, members, 0)
     if os.environ.get("SCENE_CHANNELS"):
         cast.channels(publication, cast.PARTS[0])
-    story._take_in(publication, "update.html", anne)
+    for item in story._take_in(publication, "update.html", cast.PARTS[0].address):
+        items.queue(item, by=anne)
     digest = digests.compose(publication, by=anne)
     digests.approve(digests.proof(digest, by=anne), by=ben)
     assert Publication.objects.count() == 1
