@@ -68,7 +68,8 @@ POST_MOVES = moves(
         # Back to approved: the network said "later", or the request never left. Nothing was posted.
         "publishing": "published refused held unknown approved",
         # There is no way from held to published: what was held is released first, by a person.
-        "held": "approved cancelled",
+        # Back to draft too: its text belonged to an approval that is void.
+        "held": "approved cancelled draft",
         "unknown": "published approved",
         "published": "",
         "refused": "",
@@ -111,10 +112,14 @@ class Post(Lives):
     picture = models.ForeignKey(Picture, models.PROTECT, null=True, blank=True)
     image_alt = models.CharField(max_length=1000, blank=True)
     position = models.PositiveIntegerField(default=0)
-    due_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    declined = models.BooleanField(
+        default=False, help_text="A person cancelled it: a new proof does not draft it again."
+    )
+    due_at = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
     holder = models.CharField(max_length=120, blank=True)
     intent_at = models.DateTimeField(null=True, blank=True)
+    first_intent_at = models.DateTimeField(null=True, blank=True, help_text="Since when it may be on the timeline.")
     look_at = models.DateTimeField(null=True, blank=True)
     looks = models.PositiveIntegerField(default=0)
     published_at = models.DateTimeField(null=True, blank=True)
@@ -124,6 +129,12 @@ class Post(Lives):
 
     class Meta:
         ordering = ["position", "id"]
+        # What the clock asks at each tick: a handful of rows among all that were ever posted.
+        indexes = [
+            models.Index(fields=["due_at"], condition=Q(state="approved"), name="post_due"),
+            models.Index(fields=["state_since"], condition=Q(state="publishing"), name="post_publishing"),
+            models.Index(fields=["look_at"], condition=Q(state="unknown"), name="post_unknown"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["item", "channel", "purpose"],
