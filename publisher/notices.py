@@ -20,6 +20,8 @@ from .models import Member, Notice, Publication
 
 State = Notice.State
 _TRIES = 10  # from a minute, doubling: about nine hours
+#: More than the time limits of a whole conversation add up to (delivery.conversation.Timeouts).
+_LONGEST = timedelta(minutes=40)
 
 
 def write(kind: str, publication: Publication, member: Member, /, **context: Any) -> Notice:
@@ -64,10 +66,12 @@ def send(notice: Notice) -> None:
 
 
 def recover() -> int:
-    """What a dead worker was handing over may have arrived: unknown, never sent again by itself."""
+    """What a worker left without an outcome may have arrived: unknown, never sent again by itself."""
     lost = [notice for notice in Notice.objects.filter(state=State.SENDING) if _abandoned(notice)]
     for notice in lost:
-        move(notice, State.UNKNOWN, by=None, why="the worker ended while handing it over")
+        # Overtaken: it has its outcome after all, or the person was erased.
+        with suppress(Overtaken):
+            move(notice, State.UNKNOWN, by=None, why="handing it over broke off")
     return len(lost)
 
 
@@ -112,5 +116,5 @@ def _domain(notice: Notice) -> str:
 
 
 def _abandoned(notice: Notice) -> bool:
-    living = holders.alive(notice.holder)
-    return living is False or (living is None and timezone.now() - notice.state_since > timedelta(minutes=20))
+    """A living process proves little: its thread may have failed to write the outcome."""
+    return holders.alive(notice.holder) is False or timezone.now() - notice.state_since > _LONGEST

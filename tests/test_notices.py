@@ -7,6 +7,7 @@ from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from publisher import holders, links, members, notices
@@ -113,6 +114,20 @@ def test_a_person_who_is_erased_while_it_is_handed_over_is_no_error(notice, conn
 def test_what_a_dead_worker_held_is_unknown_and_a_living_ones_is_left_alone(notice, connected):
     Notice.objects.update(state="sending", holder=holders.me())
     assert notices.recover() == 0
-    Notice.objects.update(holder="elsewhere:1:1", state_since=timezone.now() - timedelta(minutes=21))
+    Notice.objects.update(holder=holders.me().rpartition("/")[0] + "/not-me")
     assert notices.recover() == 1
     assert settled()[0] == "unknown"
+
+
+def test_an_outcome_that_a_living_worker_could_not_write_is_unknown(notice, connected, monkeypatch):
+    monkeypatch.setattr(notices, "_record", locked)
+    with pytest.raises(OperationalError):
+        notices.send(notice)
+    assert (settled()[0], notices.recover()) == ("sending", 0)
+    Notice.objects.update(state_since=timezone.now() - timedelta(minutes=41))
+    assert notices.recover() == 1
+    assert (settled()[0], arrived(connected), list(notices.due())) == ("unknown", [ROSA], [])
+
+
+def locked(*_: Any) -> None:
+    raise OperationalError("database is locked")
