@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from . import holders, links, networks, reach
-from .lifecycle import NotAllowed, Refusal, move, note
+from .lifecycle import NotAllowed, Overtaken, Refusal, history, move, note
 from .models import Channel, Digest, Entry, Item, Person, Post
 from .networks import text as wording
-from .networks.base import CannotLook, Network, Outgoing, Picture, Published, Refused, TryLater, Unknown
+from .networks.base import Failure, Network, Outgoing, Picture, Published, Refused, TryLater, Unknown
+from .sealing import CannotUnseal
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +26,8 @@ State = Post.State
 LOOKS = tuple(timedelta(seconds=seconds) for seconds in (30, 120, 600, 3600))
 #: A network's clock may be behind ours: what it dates this much before our intent may still be ours.
 SKEW = timedelta(minutes=2)
+#: More than the time limits of three requests (a picture, its description, the post) add up to.
+LONGEST = timedelta(minutes=15)
 #: Kinds of refusal that a person mends at the account, once for all its posts.
 ABOUT_THE_ACCOUNT = frozenset({"credentials", "money", "permission"})
 _WAITING = (State.DRAFT, State.APPROVED, State.HELD)
@@ -32,7 +36,8 @@ _WAITING = (State.DRAFT, State.APPROVED, State.HELD)
 def draft_for(digest: Digest) -> None:
     """Write the posts of a digest: one for the digest and one for each entry, on each channel.
 
-    A text that staff worded themselves is kept; posts of entries that were taken out are cancelled.
+    A text that staff worded themselves is kept; posts of entries that were taken out are cancelled. What a
+    person cancelled is not written again, nor what went out with an earlier digest that was stopped.
     """
     entries = list(digest.entries.select_related("item", "picture").defer("picture__content"))
     for post in digest.posts.filter(state=State.DRAFT, item__isnull=False).exclude(
@@ -60,7 +65,10 @@ def check_text(post: Post, text: str) -> None:
 def approve_of_digest(digest: Digest, *, by: Person | None) -> None:
     """The posts were in the proof: they are approved with it, and get their times."""
     for post in digest.posts.filter(state=State.DRAFT):
+        held = _was_held(post)
         move(post, State.APPROVED, by=by, why="with the digest")
+        if held:
+            move(post, State.HELD, by=by, why="it was held before the digest was edited")
     schedule_of_digest(digest)
 
 
@@ -93,8 +101,8 @@ def free_slots(channel: Channel, start: datetime, wanted: int, *, without: Diges
 
 
 def withdraw_approval(digest: Digest, *, by: Person | None) -> None:
-    for post in digest.posts.filter(state=State.APPROVED):
-        move(post, State.DRAFT, by=by, why="the approval is void", due_at=None)
+    for post in digest.posts.filter(state__in=[State.APPROVED, State.HELD]):
+        move(post, State.DRAFT, by=by, why="the approval is void", due_at=None, outcome="")
 
 
 def drop_of_entry(entry: Entry, *, by: Person | None) -> None:
@@ -108,8 +116,15 @@ def cancel_of_item(item: Item, *, by: Person | None, why: str) -> None:
 
 
 def cancel_of_digest(digest: Digest, *, by: Person | None, why: str) -> None:
+    """Cancel what waits. What a worker has just begun to post is past stopping: see `reached`."""
     for post in digest.posts.filter(state__in=_WAITING):
-        move(post, State.CANCELLED, by=by, why=why)
+        with suppress(Overtaken):
+            move(post, State.CANCELLED, by=by, why=why)
+
+
+def reached(digest: Digest) -> bool:
+    """Whether anybody may have seen a post of this digest."""
+    return digest.posts.filter(state__in=[State.PUBLISHING, State.PUBLISHED, State.UNKNOWN]).exists()
 
 
 def hold(post: Post, *, by: Person, why: str = "") -> None:
@@ -117,11 +132,19 @@ def hold(post: Post, *, by: Person, why: str = "") -> None:
 
 
 def release(post: Post, *, by: Person) -> None:
-    move(post, State.APPROVED, by=by, due_at=timezone.now())
+    move(post, State.APPROVED, by=by, due_at=timezone.now(), outcome="")
 
 
 def cancel(post: Post, *, by: Person, why: str = "") -> None:
-    move(post, State.CANCELLED, by=by, why=why)
+    move(post, State.CANCELLED, by=by, why=why, declined=True)
+
+
+def resume_channel(channel: Channel, *, by: Person) -> None:
+    """A person has mended the account. Posts that were held with it are released one by one."""
+    if not Channel.objects.filter(pk=channel.pk, paused=True).update(paused=False, attention=""):
+        raise NotAllowed(f"{channel} is not paused.")
+    channel.paused, channel.attention = False, ""
+    note(channel, "resumed", by=by)
 
 
 def settle(post: Post, *, by: Person, published: bool, remote_url: str = "") -> None:
@@ -147,26 +170,29 @@ def publish(post: Post) -> None:
     """
     if not _intend(post):
         return
-    try:
-        adapter = _connect(post.channel)
-        published = adapter.publish(_outgoing(post))
-    except (Refusal, Refused, TryLater) as problem:
-        _not_posted(post, problem)
-    except Exception as problem:  # whatever broke, bytes may have left: only the timeline can tell
-        _doubt(post, problem)
-    else:
-        _published(post, published, "")
+    # Overtaken: this took so long that recover() gave it up. The timeline decides.
+    with suppress(Overtaken):
+        try:
+            adapter = _connect(post.channel)
+        except Exception as problem:  # nothing can have left, and the next post would not get further
+            _hold_with_channel(post, _sentence(problem))
+        else:
+            _send(post, adapter)
 
 
 def reconcile(post: Post) -> None:
-    """Look for an unknown post on the network's own timeline. Found: published. Else look again, at last ask."""
-    if post.state != State.UNKNOWN or post.intent_at is None:
+    """Look for an unknown post on the network's own timeline. Found: published. Else look again, at last ask.
+
+    The search begins at the first attempt: an answer "duplicate" to a later one is about what that one left.
+    """
+    if post.state != State.UNKNOWN:
         return
+    since = (post.first_intent_at or post.state_since) - SKEW
     try:
         known = post.channel.posts.exclude(remote_id="").values_list("remote_id", flat=True)
-        found = _connect(post.channel).find(_outgoing(post), since=post.intent_at - SKEW, known=set(known))
-    except (CannotLook, TryLater, Refused, Unknown, Refusal) as problem:
-        _look_again(post, f"The timeline could not be read: {problem}")
+        found = _connect(post.channel).find(_outgoing(post), since=since, known=set(known))
+    except Exception as problem:  # whatever it is, it is counted as a look: at the last a person is asked
+        _look_again(post, f"The timeline could not be read: {_sentence(problem)}")
         return
     if found:
         _published(post, found, "found on the timeline")
@@ -175,10 +201,12 @@ def reconcile(post: Post) -> None:
 
 
 def recover() -> int:
-    """Posts whose worker died between the intent and the outcome become unknown, and are looked for at once."""
+    """Posts without an outcome whose worker died, or takes too long, become unknown: they are looked for at once."""
     lost = [post for post in Post.objects.filter(state=State.PUBLISHING) if _abandoned(post)]
     for post in lost:
-        move(post, State.UNKNOWN, by=None, why="the worker ended while posting", look_at=timezone.now(), looks=0)
+        # Overtaken: it has its outcome after all.
+        with suppress(Overtaken):
+            move(post, State.UNKNOWN, by=None, why="posting broke off", look_at=timezone.now(), looks=0)
     return len(lost)
 
 
@@ -195,22 +223,36 @@ def _may_go() -> Q:
 
 def _intend(post: Post) -> bool:
     """Commit that we are about to post. The item is locked and asked again here: withdrawing it meanwhile wins."""
-    with transaction.atomic():
+    # Overtaken: somebody else has it, or it was cancelled.
+    with suppress(Overtaken), transaction.atomic():
         if post.item_id:
             Item.objects.select_for_update().get(pk=post.item_id)
-        if not due().filter(pk=post.pk).exists():
+        fresh = due().filter(pk=post.pk).first()
+        if fresh is None:
             return False
-        fresh = Post.objects.get(pk=post.pk)
+        now = timezone.now()
+        if now - fresh.due_at > timedelta(seconds=settings.LATE_AFTER):
+            _hold_as_late(fresh)
+            return False
+        first = fresh.first_intent_at or now
         move(
             fresh,
             State.PUBLISHING,
             by=None,
             holder=holders.me(),
-            intent_at=timezone.now(),
+            intent_at=now,
+            first_intent_at=first,
             attempts=fresh.attempts + 1,
         )
-    post.refresh_from_db()
-    return True
+        post.refresh_from_db()
+        return True
+    return False
+
+
+def _hold_as_late(post: Post) -> None:
+    """After a long stop everything would go out at once, to readers for whom it is no news any more."""
+    sentence = f"This was due on {post.due_at:%d %B at %H:%M} UTC; release it if it should still go out."
+    move(post, State.HELD, by=None, why=sentence, outcome=sentence)
 
 
 def _connect(channel: Channel) -> Network:
@@ -223,7 +265,36 @@ def _outgoing(post: Post) -> Outgoing:
     return Outgoing(text=post.text, link=post.link or None, picture=picture or None)
 
 
+def _send(post: Post, adapter: Network) -> None:
+    try:
+        published = adapter.publish(_outgoing(post))
+    except (Refused, TryLater) as problem:
+        _not_posted(post, problem)
+    except Exception as problem:  # whatever broke, bytes may have left: only the timeline can tell
+        _doubt(post, problem)
+    else:
+        _published(post, published, "")
+
+
 def _published(post: Post, published: Published, why: str) -> None:
+    """Write down that it is there, even where the row has moved on meanwhile: it must not be posted again."""
+    try:
+        _write_published(post, published, why)
+    except IntegrityError:
+        doubt = f"The network names {published.url}, but that is another post of ours."
+        if post.state == State.UNKNOWN:
+            _look_again(post, doubt)
+        else:
+            _doubt(post, Unknown(doubt))
+    except Overtaken:
+        post.refresh_from_db()
+        if post.state == State.APPROVED:
+            move(post, State.PUBLISHING, by=None, why="it is there already", holder=holders.me())
+        if post.state in (State.PUBLISHING, State.UNKNOWN):
+            _write_published(post, published, why)
+
+
+def _write_published(post: Post, published: Published, why: str) -> None:
     move(
         post,
         State.PUBLISHED,
@@ -245,11 +316,24 @@ def _not_posted(post: Post, problem: Exception) -> None:
         # The network has this text already. If that is ours, from an attempt we lost, the timeline shows it.
         move(post, State.UNKNOWN, by=None, why=str(problem), look_at=timezone.now(), looks=0, outcome=str(problem))
     elif isinstance(problem, Refused) and problem.kind in ABOUT_THE_ACCOUNT:
-        # Not this text is the matter but the account: it waits, and so does everything else on the channel.
-        move(post, State.HELD, by=None, why=str(problem), outcome=str(problem))
-        Channel.objects.filter(pk=post.channel_id).update(paused=True, attention=str(problem))
+        _hold_with_channel(post, str(problem))
     else:
         move(post, State.REFUSED, by=None, why=str(problem), outcome=str(problem))
+
+
+def _hold_with_channel(post: Post, sentence: str) -> None:
+    """Not this text is the matter but the account: it waits, and so does everything else on the channel."""
+    Channel.objects.filter(pk=post.channel_id).update(paused=True, attention=sentence)
+    note(post.channel, "paused", by=None, why=sentence)
+    move(post, State.HELD, by=None, why=sentence, outcome=sentence)
+
+
+def _sentence(problem: Exception) -> str:
+    """What went wrong with the account, for people."""
+    if isinstance(problem, Failure | Refusal | CannotUnseal):
+        return str(problem)
+    logger.error("an account could not be used", exc_info=problem)
+    return f"The account cannot be used because of an error ({type(problem).__name__}): see the log."
 
 
 def _doubt(post: Post, problem: Exception) -> None:
@@ -262,7 +346,6 @@ def _doubt(post: Post, problem: Exception) -> None:
 
 def _look_again(post: Post, sentence: str) -> None:
     looks = post.looks + 1
-    assert post.intent_at is not None
     more = looks < len(LOOKS)
     asked = "" if more else " Look at the account yourself and say whether it is there."
     look_at = timezone.now() + (LOOKS[looks] - LOOKS[looks - 1]) if more else None
@@ -271,15 +354,23 @@ def _look_again(post: Post, sentence: str) -> None:
 
 
 def _abandoned(post: Post) -> bool:
-    living = holders.alive(post.holder)
-    too_long = timezone.now() - post.state_since > timedelta(minutes=10)
-    return living is False or (living is None and too_long)
+    """A living process proves little: its thread may have failed to write the outcome."""
+    return holders.alive(post.holder) is False or timezone.now() - post.state_since > LONGEST
+
+
+def _was_held(post: Post) -> bool:
+    """Whether a person held it until its approval became void: an edit of the digest is no release."""
+    moves = history(post).filter(verb="moved").order_by("-pk")
+    last, hold = moves.first(), moves.filter(after=State.HELD).first()
+    return bool(last and hold and last.before == State.HELD and hold.by_id)
 
 
 def _draft(channel: Channel, digest: Digest, entry: Entry | None, position: int, words: dict[str, Any]) -> None:
     item, purpose = (entry.item, Post.Purpose.ITEM) if entry else (None, Post.Purpose.DIGEST)
     existing = Post.objects.filter(channel=channel, digest=digest, item=item, purpose=purpose)
     post = existing.exclude(state=State.CANCELLED).first()
+    if post is None and (existing.filter(declined=True).exists() or _went_out_before(channel, item)):
+        return
     text = _words(purpose, channel, bool(entry and entry.picture_id), words)
     fields = {
         "link": words["link"],
@@ -302,6 +393,11 @@ def _draft(channel: Channel, digest: Digest, entry: Entry | None, position: int,
         # Staff's own wording stays, unless the link it carries is no longer the one.
         kept = post.edited and post.link == words["link"]
         Post.objects.filter(pk=post.pk).update(text=post.text if kept else text, edited=kept, **fields)
+
+
+def _went_out_before(channel: Channel, item: Item | None) -> bool:
+    """With a digest that was stopped after this post had gone, or had been tried. Each item is posted once."""
+    return item is not None and item.posts.filter(channel=channel).exclude(state=State.CANCELLED).exists()
 
 
 def _words(purpose: str, channel: Channel, with_picture: bool, words: dict[str, Any]) -> str:

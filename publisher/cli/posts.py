@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from .. import posts
 from ..lifecycle import Refusal
-from ..models import Post
+from ..models import Channel, Post
 from .answers import By, In, Json, as_json, say, table, the_person, the_publication
 
 app = typer.Typer(help="Posts on the channels: list, hold, release, publish now.", no_args_is_help=True)
@@ -77,6 +77,19 @@ def settle(
     person = the_person(by)
     posts.settle(_named(post_id), by=person, published=there, remote_url=url)
     say("Settled.")
+
+
+@app.command("resume-channel")
+def resume_channel(network: str, account: str, publication: In = None, by: By = None) -> None:
+    """Let a channel post again after its account was mended."""
+    chosen, person = the_publication(publication), the_person(by)
+    channel = Channel.objects.filter(publication=chosen, network=network, account=account).first()
+    if channel is None:
+        connected = ", ".join(str(channel) for channel in chosen.channels.all()) or "none yet"
+        raise Refusal(f"There is no channel {network} {account}. Connected: {connected}.")
+    posts.resume_channel(channel, by=person)
+    held = channel.posts.filter(state=Post.State.HELD).count()
+    say(f"{channel} posts again. Held on it: {held}; `publisher posts release` lets one go out.")
 
 
 def _named(post_id: int) -> Post:
