@@ -15,7 +15,7 @@ from django.utils import timezone
 from email_validator import EmailNotValidError, validate_email
 
 from . import links, notices
-from .lifecycle import Overtaken, Refusal, move, note
+from .lifecycle import Refusal, move, note
 from .models import Consent, Delivery, Member, Notice, Person, Publication, Subscription, Suppression
 
 State = Subscription.State
@@ -57,7 +57,7 @@ def join(
     address = normalise(email)
     names = {"first_name": _name(first_name), "last_name": _name(last_name)}
     with transaction.atomic():
-        member, _ = Member.objects.get_or_create(email=address, defaults=names)
+        member, _ = Member.objects.select_for_update().get_or_create(email=address, defaults=names)
         subscription, new = Subscription.objects.get_or_create(
             member=member, publication=publication, defaults={"state": State.PENDING}
         )
@@ -77,14 +77,16 @@ def confirm(token: str) -> Subscription | None:
 
     Doing it again changes nothing. An old link, after the person left or was suppressed, is no new yes.
     """
-    subscription = _subscription("confirm", token)
-    if subscription is None or subscription.state not in {State.PENDING, State.ACTIVE}:
+    ids = links.read("confirm", token)
+    if ids is None or len(ids) != 1:
         return None
-    if subscription.state == State.PENDING:
-        try:
+    with transaction.atomic():
+        _lock(subscriptions=ids[0])
+        subscription = Subscription.objects.select_related("member", "publication").filter(pk=ids[0]).first()
+        if subscription is None or subscription.state not in {State.PENDING, State.ACTIVE}:
+            return None
+        if subscription.state == State.PENDING:
             _activate(subscription)
-        except Overtaken:
-            return confirm(token)
     return subscription
 
 
@@ -93,20 +95,19 @@ def leave(token: str) -> Publication | None:
     ids = links.read("leave", token)
     if ids is None or len(ids) != 2:
         return None
-    publication = Publication.objects.filter(pk=ids[1]).first()
-    subscription = Subscription.objects.filter(member_id=ids[0], publication_id=ids[1]).first()
-    if subscription and subscription.state in {State.ACTIVE, State.PENDING}:
-        try:
-            move(subscription, State.LEFT, by=None, why="by the link in a letter")
-        except Overtaken:
-            return leave(token)
-    return publication
+    with transaction.atomic():
+        _lock(pk=ids[0])
+        for subscription in Subscription.objects.filter(member_id=ids[0], publication_id=ids[1]):
+            if subscription.state in {State.ACTIVE, State.PENDING}:
+                move(subscription, State.LEFT, by=None, why="by the link in a letter")
+    return Publication.objects.filter(pk=ids[1]).first()
 
 
 def suppress(email: str, why: str) -> None:
     """Never mail this address again, in any publication, until the person themselves joins anew."""
     address = normalise(email)
     with transaction.atomic():
+        _lock(email=address)
         Suppression.objects.get_or_create(hash=Suppression.fingerprints(address)[0], defaults={"why": why})
         for subscription in Subscription.objects.filter(member__email=address, state=State.ACTIVE):
             move(subscription, State.SUPPRESSED, by=None, why=why)
@@ -115,6 +116,8 @@ def suppress(email: str, why: str) -> None:
 def erase(member: Member, *, by: Person | None) -> None:
     """Forget a person: every field and address goes; the counts of past sendings stay true; never mailed again."""
     with transaction.atomic():
+        if not _lock(pk=member.pk):  # somebody else has just done it
+            return
         suppress(member.email, "erased")
         note(member, "erased", by=by)
         for row in Delivery.objects.filter(member=member):
@@ -225,12 +228,16 @@ def _import_chunk(
         report.known += address in people
         people.setdefault(address, row)
     with transaction.atomic():
+        _lock(email__in=people)
         standing = _standing(people, publication)
+        new = {address: row for address, row in people.items() if address not in standing}
+        made = _make(new)
+        # Another import, or a person on the page, may have been first while we waited for them.
+        standing |= _standing(new, publication)
+        report.added += _add([pk for address, pk in made.items() if address not in standing], publication, terms)
         counted = Counter(standing.values())
         report.known += counted["known"]
         report.refused += counted["refused"]
-        new = [address for address in people if address not in standing]
-        report.added += _add(new, people, publication, terms)
 
 
 def _standing(people: Iterable[str], publication: Publication) -> dict[str, str]:
@@ -246,19 +253,24 @@ def _standing(people: Iterable[str], publication: Publication) -> dict[str, str]
     return found | {prints[hash_]: "refused" for hash_ in suppressed}
 
 
-def _add(new: list[str], people: dict[str, dict[str, str]], publication: Publication, terms: dict[str, Any]) -> int:
+def _make(people: dict[str, dict[str, str]]) -> dict[str, int]:
+    """Members of these addresses, locked, by address: made here, or by somebody else a moment ago."""
     Member.objects.bulk_create(
         [
             Member(
                 email=address,
-                first_name=_name(people[address].get("first_name", "")),
-                last_name=_name(people[address].get("last_name", "")),
+                first_name=_name(row.get("first_name", "")),
+                last_name=_name(row.get("last_name", "")),
             )
-            for address in new
+            # In one order, so that two imports of the same people wait for each other and not both for ever.
+            for address, row in sorted(people.items())
         ],
         ignore_conflicts=True,
     )
-    members = Member.objects.filter(email__in=new).values_list("pk", flat=True)
+    return _lock(email__in=people)
+
+
+def _add(members: list[int], publication: Publication, terms: dict[str, Any]) -> int:
     made = Subscription.objects.bulk_create(
         [Subscription(member_id=pk, publication=publication, state=State.ACTIVE) for pk in members]
     )
@@ -267,13 +279,21 @@ def _add(new: list[str], people: dict[str, dict[str, str]], publication: Publica
     return len(made)
 
 
+def _lock(**which: Any) -> dict[str, int]:
+    """Lock these members until the transaction ends; their numbers by address.
+
+    What is done to one person is done in turns: whoever comes second looks again, and finds what the first has done.
+    """
+    locked = Member.objects.select_for_update(of=("self",)).filter(**which).order_by("pk")
+    return dict(locked.values_list("email", "pk"))
+
+
 def _activate(subscription: Subscription) -> None:
-    with transaction.atomic():
-        move(subscription, State.ACTIVE, by=None, why="confirmed by mail")
-        if asked := subscription.consents.filter(confirmed_at=None).first():
-            asked.confirmed_at = timezone.now()
-            asked.save(update_fields=["confirmed_at"])
-        Suppression.objects.filter(hash__in=Suppression.fingerprints(subscription.member.email)).delete()
+    move(subscription, State.ACTIVE, by=None, why="confirmed by mail")
+    if asked := subscription.consents.filter(confirmed_at=None).first():
+        asked.confirmed_at = timezone.now()
+        asked.save(update_fields=["confirmed_at"])
+    Suppression.objects.filter(hash__in=Suppression.fingerprints(subscription.member.email)).delete()
 
 
 def _rename_unconfirmed(member: Member, names: dict[str, str]) -> None:
@@ -306,10 +326,3 @@ def _ask(subscription: Subscription) -> None:
 def _asked_lately(member: Member) -> bool:
     since = timezone.now() - ASK_AGAIN_AFTER
     return Notice.objects.filter(member=member, kind="confirm", due_at__gt=since).exists()
-
-
-def _subscription(purpose: str, token: str) -> Subscription | None:
-    ids = links.read(purpose, token)
-    if ids is None or len(ids) != 1:
-        return None
-    return Subscription.objects.select_related("member", "publication").filter(pk=ids[0]).first()

@@ -329,9 +329,9 @@ def test_an_import_brings_active_members_and_how_they_agreed(publication, anne, 
     lines = ["E-mail,First name,last_name,Note", "Rosa@Members.example,Rosa,Vega,x", "luis@members.example,,", ""]
     report = bring(publication, anne, *lines, basis="soft_opt_in")
     assert (report.added, report.known, report.refused, report.rejected) == (2, 0, 0, [])
-    assert list(Member.objects.values_list("email", "first_name", "last_name")) == [
-        (ROSA, "Rosa", "Vega"),
+    assert sorted(Member.objects.values_list("email", "first_name", "last_name")) == [
         ("luis@members.example", "", ""),
+        (ROSA, "Rosa", "Vega"),
     ]
     consents = {(c.basis, c.how, c.by, c.confirmed_at is not None) for c in Consent.objects.all()}
     assert consents == {("soft_opt_in", "import members.csv", anne, True)}
@@ -437,9 +437,9 @@ def test_a_cell_is_no_formula_and_comes_back_as_it_was(cell):
 
 def test_what_was_exported_is_imported_as_it_was(publication, anne):
     bring(publication, anne, "email,first_name", "'+rosa@members.example,'=Rosa", "'o@members.example,'O")
-    assert list(Member.objects.values_list("email", "first_name")) == [
-        ("+rosa@members.example", "=Rosa"),
+    assert sorted(Member.objects.values_list("email", "first_name")) == [
         ("'o@members.example", "'O"),
+        ("+rosa@members.example", "=Rosa"),
     ]
 
 

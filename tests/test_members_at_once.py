@@ -1,0 +1,147 @@
+"""Two who do something to one person at the same moment: one after the other, and neither of them notices."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from publisher import links, members
+from publisher.models import Consent, Event, Member, Notice, Subscription, Suppression
+
+ROSA = "rosa@members.example"
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def _where_two_can_write(db: Any) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer at a time: there is nobody to meet")
+
+
+def at_once(*works: Callable[[], Any]) -> list[Any]:
+    """What each of them answers, or raises, where all begin at the same moment."""
+    start, answers = threading.Barrier(len(works)), [None] * len(works)
+
+    def run(place: int, work: Callable[[], Any]) -> None:
+        start.wait(10)
+        try:
+            answers[place] = work()
+        except Exception as problem:
+            answers[place] = problem
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(works)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return answers
+
+
+@pytest.fixture
+def ask(publication):
+    return partial(members.join, publication, ROSA, how="subscribe page")
+
+
+@pytest.fixture
+def bring(publication):
+    """bring(addresses): import them; what the import counted."""
+
+    def import_(addresses: list[str]) -> tuple[int, int, int]:
+        lines = ["email\n", *(f"{address}\n" for address in addresses)]
+        *_, told = members.import_csv(lines, publication, by=None, basis="consent", how="import")
+        return told.added, told.known, told.refused
+
+    return import_
+
+
+def addresses(count: int) -> list[str]:
+    return [f"p{n}@members.example" for n in range(count)]
+
+
+def forget_the_mails() -> None:
+    """As if a day had gone by."""
+    Notice.objects.all().delete()
+
+
+def test_four_who_ask_at_once_for_one_address_are_one_mail_whatever_is_known_of_it(ask):
+    four = [ask] * 4
+    assert (at_once(*four), Notice.objects.count(), Consent.objects.count()) == ([None] * 4, 1, 1)
+    forget_the_mails()
+    assert (at_once(*four), Notice.objects.count(), Consent.objects.count()) == ([None] * 4, 1, 2)
+    forget_the_mails()
+    members.leave(links.sign("leave", *Subscription.objects.values_list("member", "publication").get()))
+    assert (at_once(*four), Notice.objects.count(), Consent.objects.count()) == ([None] * 4, 1, 3)
+    assert Subscription.objects.get().state == "pending"
+    assert Event.objects.filter(noun="subscription", after="pending").count() == 1
+
+
+def test_two_imports_at_once_bring_everybody_once(bring, publication):
+    people = addresses(600)
+    there, back = at_once(lambda: bring(people), lambda: bring(people[::-1]))
+    assert (there[0] + back[0], there[1] + back[1], there[2] + back[2]) == (600, 600, 0)
+    assert Subscription.objects.filter(publication=publication, state="active").count() == 600
+    assert Consent.objects.values("subscription").distinct().count() == Consent.objects.count() == 600
+
+
+def test_an_import_and_people_on_the_page_do_not_stop_each_other(bring, publication):
+    people = addresses(600)
+
+    def ask_for_the_last() -> None:
+        for address in people[:-11:-1]:
+            members.join(publication, address, how="subscribe page")
+
+    (added, known, refused), asked = at_once(lambda: bring(people), ask_for_the_last)
+    assert (added + known, refused, asked) == (600, 0, None)
+    states = Subscription.objects.values_list("state", flat=True)
+    assert (len(states), list(states).count("active")) == (600, added)
+
+
+def test_who_is_erased_while_they_join_leave_and_confirm_is_erased(publication, other_publication, make_members, anne):
+    """Each answers as ever. Who joined after the erasure is somebody new, who has still to confirm."""
+    for n in range(8):
+        (rosa,) = make_members(1, prefix=f"rosa{n}")
+        pending = Subscription.objects.create(member=rosa, publication=other_publication, state="pending")
+        erase = partial(members.erase, rosa, by=anne)
+        answers = at_once(
+            partial(members.leave, links.sign("leave", rosa.pk, publication.pk)),
+            partial(members.confirm, links.sign("confirm", pending.pk)),
+            partial(members.join, publication, rosa.email, how="subscribe page"),
+            erase,
+            erase,
+        )
+        assert (answers[0], answers[1] in {pending, None}, answers[2:]) == (publication, True, [None] * 3)
+        rosa_now = Member.objects.filter(email=rosa.email)
+        assert set(Subscription.objects.filter(member__in=rosa_now).values_list("state", flat=True)) <= {"pending"}
+        assert not Member.objects.filter(pk=answers[1] and rosa.pk).exists()
+        assert Suppression.objects.filter(hash__in=Suppression.fingerprints(rosa.email)).exists()
+    assert Event.objects.filter(noun="member", verb="erased").count() == 8
+
+
+def test_who_is_erased_while_their_list_is_imported_is_not_brought_back(bring, make_members, anne):
+    erased = make_members(10, prefix="gone")
+
+    def erase() -> None:
+        for member in erased:
+            members.erase(member, by=anne)
+
+    people = [*addresses(300), *(member.email for member in erased)]
+    (added, known, refused), done = at_once(lambda: bring(people), erase)
+    assert (added, known + refused, done) == (300, 10, None)
+    assert not Member.objects.filter(email__startswith="gone").exists()
+
+
+def test_letters_and_pages_both_say_leave_and_it_is_done_once(ask, publication):
+    ask()
+    rosa = Subscription.objects.get()
+    members.confirm(links.sign("confirm", rosa.pk))
+    leave = partial(members.leave, links.sign("leave", rosa.member_id, publication.pk))
+    suppress = partial(members.suppress, ROSA, "complaint")
+    assert at_once(leave, leave, suppress) == [publication, publication, None]
+    assert Event.objects.filter(noun="subscription", before="active").count() == 1
