@@ -18,11 +18,10 @@ def me() -> str:
 
 def alive(holder: str) -> bool | None:
     """Whether the process lives; None where that cannot be known from here: another machine."""
-    here, _, process = holder.rpartition("/")[0].rpartition("/")
+    here, pid, started = holder.rsplit("/", 2)
     if here != _here():
         return None
-    started = holder.rpartition("/")[2]
-    return _started(int(process)) == started
+    return _started(int(pid)) == started
 
 
 @cache
