@@ -36,8 +36,13 @@ class Received:
     proposed_number: int | None = None
 
 
-def receive(publication: Publication, reading: Reading, *, source: Source | None = None) -> Received:
-    """Take a reading in. Reading the same twice changes nothing; nothing that is used is changed by a source."""
+def receive(
+    publication: Publication, reading: Reading, *, source: Source | None = None, by_hand: bool = False
+) -> Received:
+    """Take a reading in. Reading the same twice changes nothing; nothing that is used is changed by a source.
+
+    `by_hand`: a person had it read just now. Otherwise it brings nothing into letters by itself.
+    """
     received = Received(unread=reading.unread)
     with transaction.atomic():
         # Two readings at once, a poll and an import, take turns: else both would find the same news new.
@@ -50,7 +55,8 @@ def receive(publication: Publication, reading: Reading, *, source: Source | None
             else:
                 _receive_one(publication, source, parsed, key, known, received)
             met.add(key)
-        kept = (_keep_section(publication, source, parsed) for parsed in reading.sections)
+        first = source is None or source.last_read_at is None
+        kept = (_keep_section(publication, parsed, shown=by_hand and first) for parsed in reading.sections)
         received.sections = [section for section in kept if section]
         received.proposed_number = _propose_number(locked, reading)
     return received
@@ -257,11 +263,12 @@ def _column(name: str) -> Field[Any, Any]:
     return column
 
 
-def _keep_section(publication: Publication, source: Source | None, parsed: ParsedSection) -> StandingSection | None:
+def _keep_section(publication: Publication, parsed: ParsedSection, *, shown: bool) -> StandingSection | None:
     """A standing section is taken once; afterwards it is the staff's text, also under another title or deleted.
 
-    The first reading of a source brings its sections into the letters. What appears there later is kept but
-    not shown until staff say so: no page may put words into a digest that lies before the approver.
+    A person who first imports a source brings its sections into the letters. What the clock reads, or what appears
+    there later, is kept but not shown until staff say so: no page may put words into letters by itself, nor take a
+    digest away from the approver by it.
     """
     title = parsed.title[:200]
     taken = Event.objects.filter(noun="publication", noun_id=publication.pk, verb="took a section")
@@ -273,7 +280,7 @@ def _keep_section(publication: Publication, source: Source | None, parsed: Parse
         title=title,
         body=parsed.body,
         position=publication.sections.count(),
-        shown=source is None or source.last_read_at is None,
+        shown=shown,
     )
 
 

@@ -49,7 +49,7 @@ def import_from(address: str, publication: Publication) -> Iterator[tuple[str, R
     """Take in what a path or web address holds, page by page."""
     for place, reading in readings(address):
         source, _ = Source.objects.get_or_create(publication=publication, address=place)
-        received = items.receive(publication, reading, source=source)
+        received = items.receive(publication, reading, source=source, by_hand=True)
         _note_reading(source, reading)
         yield place, received
 

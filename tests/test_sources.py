@@ -112,7 +112,8 @@ def test_a_poll_takes_in_what_is_new_and_sets_the_next_one(source, publication):
     assert source.last_modified == "Sat, 31 Mar 2007 09:00:00 GMT"
     assert source.last_read_at >= before
     assert [(u["text"], u["why"]) for u in source.unread] == [("Welcome", "It stands before the first item.")]
-    assert publication.sections.filter(title="What we want").count() == 1
+    # Nobody has looked at it yet: it stands in no letter by itself.
+    assert publication.sections.get(title="What we want").shown is False
 
 
 def test_what_has_not_changed_is_not_read_again(source, site):
@@ -235,6 +236,7 @@ def test_an_import_reads_a_page_and_remembers_where_it_stood(publication, tmp_pa
     assert place == str(tmp_path / "news.txt")
     assert (len(received.new), received.unchanged) == (0, 2)
     assert [(s.address, s.kind, s.poll_minutes) for s in Source.objects.all()] == [(place, "listing", None)]
+    assert publication.sections.get(title="What we want").shown is True
 
 
 def test_an_import_by_hand_of_a_polled_page_leaves_its_polling_alone(source, publication, site):

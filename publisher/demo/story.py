@@ -77,7 +77,7 @@ def _take_in(publication: Publication, page: str, address: str) -> list[Item]:
     content = (cast.NEWS / page).read_bytes()
     with transaction.atomic():  # with its pictures: the clock must not look for them where they are not
         source = Source.objects.create(publication=publication, address=address)
-        received = items.receive(publication, intake.read(content, address=address), source=source)
+        received = items.receive(publication, intake.read(content, address=address), source=source, by_hand=True)
         for item in received.new:
             _attach_picture(item)
     return received.new
