@@ -1,0 +1,23 @@
+"""Posts from the command line."""
+
+from __future__ import annotations
+
+from publisher.models import Channel, Event
+
+
+def test_a_channel_is_resumed_by_somebody_once(publisher, channels, anne):
+    Channel.objects.filter(network="x").update(paused=True, attention="X refused our keys.")
+    words = ("posts", "resume-channel", "x", "reading_rooms", "--by", "anne")
+    answer = publisher(*words)
+    assert answer.status == 0, answer.err
+    assert answer.out == "x reading_rooms posts again. Held on it: 0; `publisher posts release` lets one go out.\n"
+    assert list(Channel.objects.filter(network="x").values_list("paused", "attention")) == [(False, "")]
+    assert list(Event.objects.filter(noun="channel").values_list("verb", "by__username")) == [("resumed", "anne")]
+    twice = publisher(*words)
+    assert (twice.status, twice.err) == (1, "x reading_rooms is not paused.\n")
+
+
+def test_a_channel_that_is_not_there_is_told_with_those_that_are(publisher, channels, anne):
+    answer = publisher("posts", "resume-channel", "x", "reading_room", "--by", "anne")
+    connected = "facebook Andean Reading Rooms, x reading_rooms"
+    assert (answer.status, answer.err) == (1, f"There is no channel x reading_room. Connected: {connected}.\n")
