@@ -1,8 +1,8 @@
 """The public archive: what has been sent, in the words that were approved.
 
 Text comes from the digest's entries, never from the items: what a source says today, or somebody is still
-writing, is not what was approved. Two things leave the archive again: an item that was withdrawn, and a
-digest that was cancelled.
+writing, is not what was approved. So an item's body is nowhere here: no proof holds it, and it can be edited
+after the sending. Two things leave the archive again: an item that was withdrawn, and a digest that was cancelled.
 """
 
 from __future__ import annotations
@@ -17,10 +17,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
-from markupsafe import Markup
 
 from ... import links, merge, standing
-from ...intake import clean
 from ...models import Delivery, Digest, Entry, Item, Picture, Publication
 
 PAGE = 40  # Updates on one page of the archive: most of a year of a weekly
@@ -59,7 +57,6 @@ class Story:
     label: str
     address: str
     picture: Picture | None
-    more: str  # where "Read more" leads; empty where there is no more
 
     @property
     def blocks(self) -> list[Block]:
@@ -92,7 +89,7 @@ def sent() -> QuerySet[Digest]:
 def entries() -> QuerySet[Entry]:
     """What of a digest may be read: without what was withdrawn since, and without the pictures' bytes."""
     shown = Entry.objects.exclude(item__state=Item.State.WITHDRAWN)
-    return shown.select_related("item", "picture").defer("picture__content")
+    return shown.select_related("picture").defer("picture__content")
 
 
 def headlines() -> Prefetch:
@@ -163,24 +160,20 @@ def digest(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 @require_safe
 @brief
 def item(request: HttpRequest, slug: str, number: int, position: int) -> HttpResponse:
-    """One item's page: where "read more" leads if it has no page of its own, and what the networks' cards show."""
+    """One item's page: an address for what has no page of its own, and what the networks' cards show."""
     here = get_object_or_404(sent(), publication__slug=slug, number=number)
-    entry = here.entries.filter(position=position).select_related("item", "picture").defer("picture__content").first()
+    found = here.entries.select_related("item", "picture").defer("item__body", "picture__content")
+    entry = found.filter(position=position).first()
     if entry is None:
         raise Http404(f"{here.label} has no item {position}.")
     if entry.item.state == Item.State.WITHDRAWN:
         # Gone and not just missing: search engines and networks drop what they kept of it.
         return render(request, "public/withdrawn.html", {"publication": here.publication, "digest": here}, status=410)
     story = _story(entry, here)
-    # Cleaned at intake already; cleaned again at the door, since it is the one text that is printed as HTML.
-    body = clean.fragment(entry.item.body, story.address)
     context = {
         "publication": here.publication,
         "digest": here,
         "story": story,
-        "body": Markup(body),  # noqa: S704 – nh3 has just cleaned it
-        # Many sources' teaser is the beginning of the text: once is enough.
-        "lead": () if _begins(body, entry.teaser) else story.blocks,
         "canonical": story.address,
         "picture": story if story.picture else None,
     }
@@ -189,21 +182,13 @@ def item(request: HttpRequest, slug: str, number: int, position: int) -> HttpRes
 
 def _story(entry: Entry, digest: Digest) -> Story:
     entry.digest = digest  # with its publication: saves a query for each address
-    address = links.entry_url(entry)
-    # As in the letter: the item's own page where it has one, else ours where ours says more than the teaser.
-    more = entry.link or (address if entry.item.body else "")
-    return Story(entry, digest.label, address, entry.picture, more)
+    return Story(entry, digest.label, links.entry_url(entry), entry.picture)
 
 
 def _introduction(digest: Digest) -> str:
     """The greeting as it stands for nobody in particular: "Dear friend"."""
     anybody = {"view_url": links.digest_url(digest), "unsubscribe_url": links.subscribe_url(digest.publication)}
     return merge.fill(digest.introduction, anybody)
-
-
-def _begins(body: str, teaser: str) -> bool:
-    start = " ".join(teaser.split())[:60]
-    return bool(start) and clean.text(body).startswith(start)
 
 
 def _headlines(stories: list[Story]) -> str:
