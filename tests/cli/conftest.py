@@ -39,6 +39,7 @@ def publisher(db: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     """publisher("items", "list", typed="what is typed in")."""
     app = typer.Typer(name="publisher", pretty_exceptions_enable=False, no_args_is_help=True)
     tree.grow(app)
+    monkeypatch.setenv("COLUMNS", "300")
     for console in (answers.out, answers.err):
         # By itself it keeps the COLUMNS that stood in the environment when it was made.
         monkeypatch.setattr(console, "width", 300)
