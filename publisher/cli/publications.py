@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.db.models import BooleanField, Field, Max
 from django.utils import timezone
 
@@ -54,12 +55,15 @@ def set_(
     fields: Annotated[list[str], typer.Argument(metavar="NAME=VALUE…")], publication: In = None, by: By = None
 ) -> None:
     """Change settings of a publication, such as next_number=120 or time_zone=America/Lima."""
-    chosen, person = the_publication(publication), the_person(by)
+    named, person = the_publication(publication), the_person(by)
     pairs = dict(_pair(field) for field in fields)
-    for name, value in pairs.items():
-        setattr(chosen, name, value)
-    _save(chosen, pairs)
-    note(chosen, "edited", by=person, fields=sorted(pairs))
+    with transaction.atomic():
+        # As numbers.reserve does: no number is taken between our look and our change.
+        chosen = Publication.objects.select_for_update().get(pk=named.pk)
+        for name, value in pairs.items():
+            setattr(chosen, name, value)
+        _save(chosen, pairs)
+        note(chosen, "edited", by=person, fields=sorted(pairs))
     say(f"Changed: {', '.join(pairs)}.")
 
 
@@ -195,7 +199,13 @@ def _save(publication: Publication, fields: Iterable[str] | None = None) -> None
         publication.full_clean()
     except ValidationError as problem:
         raise Refusal(" ".join(f"{name}: {' '.join(said)}" for name, said in problem.message_dict.items())) from problem
-    highest = (publication.digests.aggregate(highest=Max("number"))["highest"] if publication.pk else None) or 0
+    highest = _highest(publication) if publication.pk else 0
     if publication.next_number <= highest:
         raise Refusal(f"next_number: {highest} was given away already, so {highest + 1} is the first that is free.")
     publication.save(update_fields=fields)
+
+
+def _highest(publication: Publication) -> int:
+    """The highest number given away; one that came back is given again by itself, and must not be a second time."""
+    used = publication.digests.aggregate(highest=Max("number"))["highest"]
+    return max([used or 0, *publication.free_numbers])

@@ -5,6 +5,8 @@ import json
 import pytest
 from django.utils import timezone
 
+from publisher import digests, numbers
+from publisher.cli import answers, publications
 from publisher.models import Channel, Digest, Event, Person, Publication, Source, StandingSection
 
 KEYS = {"consumer_key": "ck", "consumer_secret": "cs", "access_token": "at", "access_token_secret": "ats"}
@@ -48,6 +50,24 @@ def test_a_number_that_was_given_away_is_never_given_again(publisher, proof, ann
     assert answer.err == "next_number: 120 was given away already, so 121 is the first that is free.\n"
     assert publisher("publications", "set", "next_number=130", "--by", "anne").status == 0
     assert (Publication.objects.get().next_number, Digest.objects.get().number) == (130, 120)
+
+
+def test_a_number_that_came_back_is_not_given_a_second_time(publisher, proof, anne):
+    digests.cancel(proof.digest, by=anne, why="nothing in it is true")
+    answer = publisher("publications", "set", "next_number=120", "--by", "anne")
+    assert answer.err == "next_number: 120 was given away already, so 121 is the first that is free.\n"
+    assert [numbers.reserve(proof.digest.publication_id) for _ in range(2)] == [120, 121]
+
+
+def test_a_number_that_is_taken_while_another_setting_changes_stays_taken(publisher, publication, anne, monkeypatch):
+    def then_somebody_takes_one(slug):
+        found = answers.the_publication(slug)
+        numbers.reserve(found.pk)
+        return found
+
+    monkeypatch.setattr(publications, "the_publication", then_somebody_takes_one)
+    assert publisher("publications", "set", "accent=#123456", "--by", "anne").status == 0
+    assert Publication.objects.values_list("accent", "next_number").get() == ("#123456", 121)
 
 
 def test_an_account_is_connected_and_its_secrets_sealed(publisher, publication, anne):
