@@ -10,6 +10,7 @@ from django.templatetags.static import static
 from django.urls import reverse
 from jinja2 import Environment, StrictUndefined
 
+from publisher.networks import NETWORKS, network_class
 from publisher.web import wording
 
 #: On a form that leaves people on its page: htmx posts it and morphs the answer into place, so that focus,
@@ -26,6 +27,7 @@ def environment(**options: Any) -> Environment:
         "accent_css": accent_css,
         "get_messages": get_messages,
         "sandbox_url": sandbox_url,
+        "sandboxed": sandboxed,
         "static": static,
         "url": url,
     }
@@ -40,6 +42,14 @@ def url(name: str, *args: object, **kwargs: object) -> str:
 def sandbox_url() -> str:
     """Where the sandbox shows what it caught; empty once something real is connected."""
     return settings.SANDBOX_URL
+
+
+def sandboxed() -> str:
+    """What goes no further than the sandbox, as the start of a sentence."""
+    if not (set(NETWORKS) | {"mail"}) - set(settings.SANDBOXED):
+        return "Nothing is connected yet: mail and posts stay"
+    words = ["Mail" if name == "mail" else f"Posts to {network_class(name).label}" for name in settings.SANDBOXED]
+    return f"Not connected yet: {', '.join(words)}. That stays"
 
 
 def accent_css(publication: Any | None) -> str:

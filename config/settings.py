@@ -60,6 +60,10 @@ X_API_URL = os.environ.get("PUBLISHER_X_API_URL", "").rstrip("/") or "https://ap
 GRAPH_API_URL = os.environ.get("PUBLISHER_GRAPH_API_URL", "").rstrip("/") or "https://graph.facebook.com"
 NETWORK_URLS = {"x": X_API_URL, "facebook": GRAPH_API_URL}
 SANDBOX_URL = os.environ.get("PUBLISHER_SANDBOX_URL", "").rstrip("/")
+# What the sandbox stands in for: mail and networks, by name. What is not named here is real.
+SANDBOXED = tuple(
+    filter(None, os.environ.get("PUBLISHER_SANDBOXED", "mail,x,facebook" if SANDBOX_URL else "").split(","))
+)
 # The demo's promise: with this set nothing but this machine is ever talked to.
 LOOPBACK_ONLY = flag("PUBLISHER_LOOPBACK_ONLY")
 ALLOW_LOOPBACK_SOURCES = flag("PUBLISHER_ALLOW_LOOPBACK_SOURCES", LOOPBACK_ONLY)

@@ -21,8 +21,8 @@ from publisher.networks import NETWORKS
 ROOT = Path(__file__).resolve().parent.parent
 CODE = ("publisher", "workers", "config")
 
-#: Where a network's name is data, not a question: its line in the settings, and the demo's cast.
-MAY_NAME_NETWORKS = {"config/settings.py", "publisher/demo/cast.py", "publisher/demo/report.py"}
+#: Where a network's name is data, not a question: its line in a table of addresses, and the demo's cast.
+MAY_NAME_NETWORKS = {"config/settings.py", "publisher/demo/cast.py", "publisher/demo/report.py", "workers/up.py"}
 #: What would tell of the machine of whoever wrote it, or bind a checkout to a place on the network.
 TELLTALES = {
     "a folder of one machine": r"(?<![\w.~*])/(?:work|root)/",

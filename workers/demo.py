@@ -23,7 +23,15 @@ from workers.processes import GaveUp, StartFailed, to_stream
 from workers.traces import Occupied, end_orphans, occupied
 
 #: What would lead the demo to somebody's real data. Mail server and networks may be named: on this machine.
-NOT_OURS = ("DATABASE_URL", "REDIS_URL", "SECRET_KEY", "PUBLISHER_BASE_URL", "PUBLISHER_SANDBOX_URL", "PUBLISHER_HOSTS")
+NOT_OURS = (
+    "PUBLISHER_SANDBOX_URL",
+    "PUBLISHER_SANDBOXED",
+    "DATABASE_URL",
+    "REDIS_URL",
+    "SECRET_KEY",
+    "PUBLISHER_BASE_URL",
+    "PUBLISHER_HOSTS",
+)
 PATIENCE = 120  # seconds for everything to arrive; it takes about five
 
 console = Console()

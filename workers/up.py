@@ -30,11 +30,11 @@ PYTHON = (sys.executable, "-P", "-m")
 QUEUES = "delivery,social,intake,default"
 FIRST_PORT, LAST_PORT = 8000, 8099
 
-# What the sandbox stands in for, and the address of each there.
+# What the sandbox stands in for: its name, and its address there.
 STANDS_IN = {
-    "PUBLISHER_SMTP_URL": "smtp://127.0.0.1:{smtp}",
-    "PUBLISHER_X_API_URL": "http://127.0.0.1:{http}/x",
-    "PUBLISHER_GRAPH_API_URL": "http://127.0.0.1:{http}/graph",
+    "PUBLISHER_SMTP_URL": ("mail", "smtp://127.0.0.1:{smtp}"),
+    "PUBLISHER_X_API_URL": ("x", "http://127.0.0.1:{http}/x"),
+    "PUBLISHER_GRAPH_API_URL": ("facebook", "http://127.0.0.1:{http}/graph"),
 }
 
 Say = Callable[[str], None]
@@ -152,7 +152,8 @@ def _start_sandbox(crew: Crew, folder: Path, given: dict[str, str], say: Say) ->
     ports = json.loads(announced.read_text())
     # After a crash it must be where the others look for it.
     child.command = _sandbox_command(folder, announced, **ports)
-    given |= {name: STANDS_IN[name].format(**ports) for name in missing}
+    given |= {name: STANDS_IN[name][1].format(**ports) for name in missing}
+    given["PUBLISHER_SANDBOXED"] = ",".join(STANDS_IN[name][0] for name in missing)
     given["PUBLISHER_SANDBOX_URL"] = f"http://127.0.0.1:{ports['http']}"
 
 

@@ -19,6 +19,7 @@ NOT_FOR_CONTAINERS = {
     "PUBLISHER_BIND": "the image sets it",
     "PUBLISHER_DEBUG": "for developers",
     "PUBLISHER_SANDBOX_URL": "there is no sandbox in production",
+    "PUBLISHER_SANDBOXED": "there is no sandbox in production",
     "PUBLISHER_LOOPBACK_ONLY": "the demo's promise",
     "PUBLISHER_ALLOW_LOOPBACK_SOURCES": "a container has nothing on loopback",
 }

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from publisher import digests
 from publisher.models import Delivery, Digest
@@ -251,6 +252,7 @@ def test_every_page_can_be_used_by_everybody(
 def sent_by(ben: Any, proof: Any) -> Any:
     """Update 120 on its way: approved, its audience frozen, all of it queued."""
     digests.approve(proof, by=ben)
+    Digest.objects.filter(pk=proof.digest_id).update(start_at=timezone.now())
     digest = Digest.objects.get(pk=proof.digest_id)
     digests.start(digest)
     digests.prepare(digest)

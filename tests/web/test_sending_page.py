@@ -29,6 +29,7 @@ def approved(proof: Any, ben: Any, members: Any) -> Any:
 @pytest.fixture
 def sending(approved: Any) -> Any:
     """Started, and its audience of five frozen: all are queued."""
+    Digest.objects.filter(pk=approved.pk).update(start_at=timezone.now())
     digests.start(approved)
     digests.prepare(approved)
     approved.refresh_from_db()
@@ -154,7 +155,7 @@ def test_an_unknown_letter_is_shown_with_what_is_known_and_settled_by_a_person(
     page = read(as_ben.get(to("sending", sending)))
     shown = page.one(f"#delivery-{row.pk} p")
     assert shown.startswith(f"{row.address} ")
-    assert shown.endswith("at dot The connection broke.")
+    assert shown.endswith("The connection broke.")
 
     settle = to("delivery-settle", sending, row.pk)
     assert read(as_ben.post(settle, {"to": "sent"}, follow=True))(".messages .error") == [

@@ -35,6 +35,11 @@ DONE = {
     "scheduled": "set the time of its start",
     "unscheduled": "took its start back",
     "asked": "stopped to ask",
+    "delivered": "handed over a batch",
+    "settled": "settled an unknown one",
+    "looked": "looked for it on the network",
+    "drafted": "drafted it",
+    "heard": "read it at its source again",
 }
 
 
