@@ -9,10 +9,13 @@ from django.utils import timezone
 from .. import digests, links
 from ..delivery import ledger
 from ..lifecycle import Refusal, history
-from ..models import Digest, Event
+from ..models import Digest, Event, Proof
 from .answers import By, In, Json, as_json, say, table, the_digest, the_person, the_publication
 
 app = typer.Typer(help="Digests: compose, proof, approve, send, pause.", no_args_is_help=True)
+
+#: So many characters of a proof's SHA-256 tell it from every other that anybody makes.
+SEEN = 12
 
 Number = Annotated[int | None, typer.Argument(help="Its number; without one, the digest in the making.")]
 
@@ -41,6 +44,8 @@ def show(number: Number = None, publication: In = None, json: Json = False) -> N
     say(f"{digest.label}: {digest.get_state_display()}")
     if digest.attention:
         say(digest.attention, style="yellow")
+    if proof := digest.review or digest.proof:
+        say(f"Proof {proof.sha256}, for {proof.audience_count} members")
     table("Entries", ["", "title"], ((e.position, e.title) for e in digest.entries.all()))
     table("Deliveries", ["state", "members"], ledger.counts(digest).items())
     table(
@@ -68,13 +73,16 @@ def proof(number: Number = None, publication: In = None, by: By = None) -> None:
 
 
 @app.command()
-def approve(number: Number = None, publication: In = None, by: By = None, comment: str = "") -> None:
-    """Approve exactly the bytes of the newest proof."""
+def approve(
+    number: Number = None,
+    sha256: Annotated[str, typer.Option(help="Of the proof that you saw: its first 12 characters or more.")] = "",
+    publication: In = None,
+    by: By = None,
+    comment: str = "",
+) -> None:
+    """Approve exactly the bytes of the proof that you saw."""
     digest = the_digest(publication, number)
-    newest = digest.proofs.order_by("-pk").first()
-    if newest is None:
-        raise Refusal(f"{digest.label} has no proof yet: make one with `publisher digests proof`.")
-    digests.approve(newest, by=the_person(by), comment=comment)
+    digests.approve(_as_seen(digest, sha256), by=the_person(by), comment=comment)
     digest.refresh_from_db()
     say(f"{digest.label} is approved and starts at {digest.start_at:%Y-%m-%d %H:%M} UTC.")
 
@@ -124,6 +132,19 @@ def cancel(number: Number = None, publication: In = None, by: By = None, why: st
     say(f"{digest.label} is cancelled.")
 
 
+def _as_seen(digest: Digest, sha256: str) -> Proof:
+    """The proof that lies before the approver, if it is the one that the person names."""
+    current = digest.review or digest.proof
+    if current is None:
+        raise Refusal(f"{digest.label} has no proof in review: make one with `publisher digests proof`.")
+    if len(sha256) < SEEN or not current.sha256.startswith(sha256.lower()):
+        raise Refusal(
+            f"The proof of {digest.label} is {current.sha256}. Look at it on its page, and name the one "
+            f"that you saw: --sha256 with at least its first {SEEN} characters."
+        )
+    return current
+
+
 def _told(event: Event) -> tuple[str, str, str, str]:
     what = f"{event.before} → {event.after}" if event.verb == "moved" else event.verb
     return f"{event.at:%Y-%m-%d %H:%M}", event.by.username if event.by else "", what, event.why
@@ -139,6 +160,7 @@ def _shown(digest: Digest) -> dict[str, Any]:
         "start_at": digest.start_at,
         "attention": digest.attention,
         "archive": links.digest_url(digest) if digest.number else None,
+        "review": digest.review.sha256 if digest.review else None,
         "proof": digest.proof.sha256 if digest.proof else None,
         "frozen": digest.frozen_count,
         "deliveries": ledger.counts(digest),

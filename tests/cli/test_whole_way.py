@@ -77,9 +77,10 @@ def test_the_whole_way_by_commands(prepared, typed, publisher):
     proof = Digest.objects.get().proofs.get()
     assert said == f"Update 120. 31 March 2007 is in review. Proof {proof.sha256}, for 2 members.\n"
     for who, why in [("anne", "approving is for the people named as approvers")]:
-        refused = publisher("digests", "approve", "--by", who)
+        refused = publisher("digests", "approve", "--by", who, "--sha256", proof.sha256)
         assert (refused.status, why in refused.err) == (1, True)
-    assert "Update 120. 31 March 2007 is approved and starts at" in typed("digests", "approve", "--by", "ben")
+    approved = typed("digests", "approve", "--by", "ben", "--sha256", proof.sha256[:12])
+    assert approved.startswith("Update 120. 31 March 2007 is approved and starts at")
     work()
     assert mailed(prepared) == ["luis@members.example", "rosa@members.example"]
     shown = json.loads(typed("digests", "show", "120", "--json"))
@@ -107,8 +108,10 @@ def test_the_whole_way_by_commands(prepared, typed, publisher):
 @pytest.fixture
 def approved(prepared, typed):
     typed("publications", "set", "hold_minutes=5", "--by", "anne")
-    for word, who in [("compose", "anne"), ("proof", "anne"), ("approve", "ben")]:
-        typed("digests", word, "--by", who)
+    typed("digests", "compose", "--by", "anne")
+    typed("digests", "proof", "--by", "anne")
+    shown = json.loads(typed("digests", "show", "--json"))
+    typed("digests", "approve", "--by", "ben", "--sha256", shown["review"])
     return Digest.objects.get()
 
 

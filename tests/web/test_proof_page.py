@@ -7,7 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from publisher import digests
-from publisher.models import Approval
+from publisher.models import Approval, Digest
 
 CHANGED = "What would go out has changed since you opened this page. Nothing was decided: look at it again."
 
@@ -133,6 +133,21 @@ def test_after_an_edit_the_old_proof_says_that_it_is_old(as_ben: Client, anne: A
 
     assert page.one(".attention").startswith("The digest is a draft again")
     assert page(".filled") == ["See the draft"]
+
+
+def test_text_that_came_back_shows_the_proof_in_review_and_not_the_newest(
+    as_ben: Client, anne: Any, proof: Any, read: Any
+) -> None:
+    digests.edit(proof.digest, by=anne, introduction="On second thoughts.")
+    digests.proof(Digest.objects.get(), by=anne)
+    digests.edit(Digest.objects.get(), by=anne, introduction="")
+    assert digests.proof(Digest.objects.get(), by=anne) == proof
+
+    page = read(as_ben.get(to("proof", proof)))
+
+    assert page.values("input[name=sha256]") == [proof.sha256, proof.sha256]
+    assert "On second thoughts." not in as_ben.get(to("proof-html", proof)).content.decode()
+    assert read(approve(as_ben, proof))(".messages p") == [f"You approved {proof.subject}."]
 
 
 def test_a_draft_without_a_proof_leads_back_to_its_text(as_ben: Client, digest: Any, read: Any) -> None:

@@ -23,7 +23,7 @@ CHANGED_MEANWHILE = "What would go out has changed since you opened this page. N
 
 @page
 def detail(request: StaffRequest, pk: int) -> HttpResponse:
-    digest = get_object_or_404(Digest.objects.select_related("publication", "proof"), pk=pk)
+    digest = get_object_or_404(Digest.objects.select_related("publication", "review", "proof"), pk=pk)
     proof = _current(digest)
     if proof is None:
         messages.warning(request, "There is no proof yet: send the digest to review first.")
@@ -45,7 +45,7 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
 @page
 def html(request: StaffRequest, pk: int) -> HttpResponse:
     """The frozen HTML, as a reader without a name will see it."""
-    digest = get_object_or_404(Digest.objects.select_related("proof"), pk=pk)
+    digest = get_object_or_404(Digest.objects.select_related("review", "proof"), pk=pk)
     proof = _current(digest)
     if proof is None:
         raise Http404("There is no proof yet.")
@@ -68,17 +68,16 @@ def ask_changes(request: StaffRequest, pk: int) -> HttpResponse:
 
 
 def _current(digest: Digest) -> Proof | None:
-    return digest.proof or digest.proofs.first()
+    """The one in review, or approved; else the last there was, for who looks back from a draft."""
+    return digest.review or digest.proof or digest.proofs.first()
 
 
 def _as_seen(request: StaffRequest, pk: int) -> Proof:
     """The digest's current proof, if it is the one whose hash the person's page carried."""
-    digest = get_object_or_404(Digest.objects.select_related("publication", "proof"), pk=pk)
+    digest = get_object_or_404(Digest.objects.select_related("publication", "review", "proof"), pk=pk)
     proof = _current(digest)
     if proof is None or proof.sha256 != request.POST.get("sha256"):
-        raise Overtaken(
-            "What would go out has changed since you opened this page. Nothing was decided: look at it again."
-        )
+        raise Overtaken(CHANGED_MEANWHILE)
     return proof
 
 
