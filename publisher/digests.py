@@ -266,9 +266,10 @@ def cancel(digest: Digest, *, by: Person, why: str = "") -> None:
     """Stop for good. Where nobody received it, its number and its items are free again."""
     with transaction.atomic():
         move(digest, Digest.State.CANCELLED, by=by, why=why, start_at=None)
-        # What a follower has read counts as received: its number and its items are spent.
-        reached = ledger.skip_rest(digest) or posts.reached(digest)
         posts.cancel_of_digest(digest, by=by, why="the digest was cancelled")
+        # What a follower has read counts as received: its number and its items are spent. Asked after the
+        # posts were cancelled: one that a worker had just taken is among those that reached somebody.
+        reached = ledger.skip_rest(digest) or posts.reached(digest)
         if not reached:
             digest.entries.update(released=True)
             numbers.give_back(digest)
