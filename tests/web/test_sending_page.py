@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from publisher import digests
+from publisher.lifecycle import note
 from publisher.models import Delivery, Digest, Post
 
 
@@ -245,3 +246,23 @@ def test_the_history_is_told_in_sentences(as_ben: Client, sending: Any, read: An
         f"Anne Rowe sent it to review: proof {sending.proof.sha256[:12]}",
         "Anne Rowe edited it: composed",
     ]
+
+
+def test_of_a_long_history_the_newest_is_told_and_how_much_there_was_before(
+    as_ben: Client, sending: Any, read: Any
+) -> None:
+    told = sending_history(as_ben, sending, read)
+    for _ in range(60):
+        note(sending, "delivered", by=None)  # a batch that nothing came of
+    assert sending_history(as_ben, sending, read) == told
+
+    for _ in range(48):
+        note(sending, "delivered", by=None, sent=100)
+    lines, earlier = sending_history(as_ben, sending, read)
+    assert lines == ["The service handed over a batch"] * 48 + told[0][:2]
+    assert earlier == ["and 3 earlier"]
+
+
+def sending_history(client: Client, digest: Any, read: Any) -> tuple[list[str], list[str]]:
+    page = read(client.get(to("sending", digest)))
+    return page(".history li span"), page(".history + p")

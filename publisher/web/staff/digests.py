@@ -19,7 +19,7 @@ from ..forms import DigestForm, EntryForm, said
 from .doors import StaffRequest, deed, page
 from .letter_frame import framed
 from .posts import by_channel, of_post
-from .telling import lines
+from .telling import newest
 
 #: What waits for a person comes first, what is over last.
 ORDER = ("in_review", "draft", "paused", "approved", "preparing", "sending", "sent", "cancelled")
@@ -53,12 +53,12 @@ def compose(request: StaffRequest, slug: str) -> HttpResponse:
 @page
 def detail(request: StaffRequest, pk: int) -> HttpResponse:
     digest = get_object_or_404(Digest.objects.select_related("publication"), pk=pk)
-    told = lines(history(digest))
+    told = newest(history(digest))
     context = {
         "digest": digest,
         "publication": digest.publication,
         "form": DigestForm(initial={"date": digest.date, "introduction": digest.introduction}),
-        "entries": [_with_form(entry) for entry in digest.entries.select_related("item", "picture")],
+        "entries": [_with_form(entry) for entry in digest.entries.all()],
         "waiting": digests.waiting(digest.publication) if digest.editable else Item.objects.none(),
         "channels": by_channel(of_post(post) for post in _posts(digest)),
         "history": told,
@@ -143,7 +143,8 @@ def _entry(pk: int, entry: int) -> Entry:
 
 
 def _posts(digest: Digest) -> Any:
-    return digest.posts.exclude(state="cancelled").select_related("channel", "picture", "item")
+    # Their pictures are on no page here, and their bytes are large.
+    return digest.posts.exclude(state="cancelled").select_related("channel", "item").defer("item__body")
 
 
 def _with_form(entry: Entry) -> Any:

@@ -22,7 +22,7 @@ from publisher.models import Entry, Item, Publication
 
 from ..forms import ItemForm, RowForm
 from .doors import StaffRequest, page
-from .telling import lines
+from .telling import newest
 
 PER_PAGE = 30
 STATES = ("received", "queued", "set_aside", "withdrawn")
@@ -69,7 +69,7 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
             return redirect("item", pk)
         except Refusal as refusal:
             messages.error(request, str(refusal))
-    context = {"item": item, "form": form, "publication": item.publication, "history": lines(history(item))}
+    context = {"item": item, "form": form, "publication": item.publication, "history": newest(history(item))}
     return render(request, "staff/items/detail.html", context, status=422 if form.errors else 200)
 
 

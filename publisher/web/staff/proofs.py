@@ -16,7 +16,7 @@ from publisher.models import Approval, Digest, Proof
 from .doors import StaffRequest, deed, page
 from .letter_frame import framed
 from .posts import Said, by_channel, of_text
-from .telling import lines
+from .telling import newest
 
 CHANGED_MEANWHILE = "What would go out has changed since you opened this page. Nothing was decided: look at it again."
 
@@ -37,7 +37,7 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
         "editors": sorted(person.name for person in digests.editors_since_approval(digest)),
         "decisions": Approval.objects.filter(proof__digest=digest).select_related("person", "proof"),
         "why_not": digests.why_not(proof, request.user),
-        "history": lines(history(digest)),
+        "history": newest(history(digest)),
     }
     return render(request, "staff/digests/proof.html", context)
 

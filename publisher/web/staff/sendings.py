@@ -16,7 +16,7 @@ from publisher.models import Delivery, Digest, Post
 from ..forms import ScheduleForm, said
 from .doors import StaffRequest, deed, page
 from .posts import of_post
-from .telling import lines
+from .telling import newest
 
 #: The states of a digest in which something happens by itself from second to second.
 MOVING = ("preparing", "sending")
@@ -28,7 +28,7 @@ UNKNOWN_SHOWN = 50
 
 @page
 def detail(request: StaffRequest, pk: int) -> HttpResponse:
-    digest = get_object_or_404(Digest.objects.select_related("publication", "proof"), pk=pk)
+    digest = _digest(pk)
     counts = ledger.counts(digest)
     # What waits for a person comes first; sorting keeps the order otherwise.
     posts = sorted((of_post(post) for post in _posts(digest)), key=lambda said: said.post.state not in WAITING)
@@ -44,7 +44,7 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
         "moving": _moving(digest, posts),
         "form": ScheduleForm(),
         "expected": ledger.audience(digest.publication).count() if digest.frozen_count is None else digest.frozen_count,
-        "history": lines(history(digest)),
+        "history": newest(history(digest)),
     }
     return render(request, "staff/digests/sending.html", context)
 
@@ -102,7 +102,7 @@ def _digest(pk: int) -> Digest:
 
 
 def _posts(digest: Digest) -> Any:
-    listed = digest.posts.exclude(state=Post.State.CANCELLED).select_related("channel", "picture", "item")
+    listed = digest.posts.exclude(state=Post.State.CANCELLED).select_related("channel", "item").defer("item__body")
     return listed.order_by("channel", "due_at", "position", "id")
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+
+from django.db.models import QuerySet
 
 from publisher.models import Event
 
@@ -42,6 +43,9 @@ DONE = {
     "heard": "read it at its source again",
 }
 
+#: So many lines of a history stand on a page.
+SHOWN = 50
+
 
 @dataclass(frozen=True)
 class Line:
@@ -50,12 +54,28 @@ class Line:
     at: datetime
 
 
-def lines(events: Iterable[Event]) -> list[Line]:
-    """Newest first. Nobody means the service itself."""
-    told = [
-        Line(f"{event.by.name if event.by else 'The service'} {_deed(event)}", event.why, event.at) for event in events
-    ]
-    return told[::-1]
+@dataclass(frozen=True)
+class Told:
+    """The newest lines, newest first, and how many there are before them."""
+
+    lines: list[Line]
+    earlier: int
+
+    def __len__(self) -> int:
+        return len(self.lines) + self.earlier
+
+
+def newest(events: QuerySet[Event]) -> Told:
+    """A sending of many batches has a history of thousands; nobody reads more of it than this."""
+    # A batch that nothing came of is no news, and while a server is away there is one after the other.
+    said = events.exclude(verb="delivered", detail={})
+    shown = [_line(event) for event in said.order_by("-pk")[:SHOWN]]
+    return Told(shown, said.count() - len(shown))
+
+
+def _line(event: Event) -> Line:
+    """Nobody means the service itself."""
+    return Line(f"{event.by.name if event.by else 'The service'} {_deed(event)}", event.why, event.at)
 
 
 def _deed(event: Event) -> str:
