@@ -81,8 +81,8 @@ def approve(
     comment: str = "",
 ) -> None:
     """Approve exactly the bytes of the proof that you saw."""
-    digest = the_digest(publication, number)
-    digests.approve(_as_seen(digest, sha256), by=the_person(by), comment=comment)
+    digest, person = the_digest(publication, number), the_person(by)
+    digests.approve(_as_seen(digest, sha256), by=person, comment=comment)
     digest.refresh_from_db()
     say(f"{digest.label} is approved and starts at {digest.start_at:%Y-%m-%d %H:%M} UTC.")
 
