@@ -65,6 +65,7 @@ def test_a_relay_that_refuses_our_login_or_is_not_there_is_said(connected, setti
 )
 def test_the_sandbox_is_not_taken_for_a_mail_server(db, settings, smtp, sandbox, said):
     settings.SMTP_URL, settings.SANDBOX_URL = smtp, sandbox
+    settings.SANDBOXED = ("mail",) if sandbox else ()
     assert missing()["Mail server"].startswith(said)
 
 

@@ -183,6 +183,8 @@ def test_two_polls_at_once_are_one_fetch(source, site):
 
 @pytest.mark.django_db(transaction=True)
 def test_eight_workers_at_once_are_one_fetch(source, site):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer at a time: there is nobody to meet")
     start, done = threading.Barrier(8), []
 
     def work() -> None:

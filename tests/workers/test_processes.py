@@ -97,7 +97,7 @@ def test_a_step_that_fails_says_why(crew: Crew):
 
 @linux_only
 def test_stopping_leaves_no_grandchild(crew: Crew):
-    grandchild = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {FOREVER!r}]); print('both')\n"
+    grandchild = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {FOREVER!r}]); print('both', flush=True)\n"
     child = program("workers", grandchild + FOREVER)
     child.ready = lambda: list(child.tail) == ["both"]
     crew.start(child)
@@ -217,6 +217,7 @@ def test_what_an_orphan_left_is_ended_though_the_orphan_is_gone(process, tmp_pat
 
     assert traces.end_orphans(tmp_path / "run") == ["workers"]
 
+    until(lambda: traces.born(left) is None)
     assert traces.born(left) is None
 
 
