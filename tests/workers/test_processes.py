@@ -97,8 +97,8 @@ def test_a_step_that_fails_says_why(crew: Crew):
 
 @linux_only
 def test_stopping_leaves_no_grandchild(crew: Crew):
-    grandchild = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {FOREVER!r}]); print('both', flush=True)\n"
-    child = program("workers", grandchild + FOREVER)
+    two = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {FOREVER!r}]); print('both', flush=True)\n"
+    child = program("workers", two + FOREVER)
     child.ready = lambda: list(child.tail) == ["both"]
     crew.start(child)
     assert child.process
