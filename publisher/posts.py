@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +15,7 @@ from django.utils import timezone
 
 from . import holders, links, networks, reach
 from .lifecycle import NotAllowed, Overtaken, Refusal, history, move, note
-from .models import Channel, Digest, Entry, Item, Person, Post
+from .models import Channel, Digest, Entry, Item, Person, Post, Slot
 from .networks import text as wording
 from .networks.base import Failure, Network, Outgoing, Picture, Published, Refused, TryLater, Unknown
 from .sealing import CannotUnseal
@@ -98,6 +99,15 @@ def free_slots(channel: Channel, start: datetime, wanted: int, *, without: Diges
                 found.append(at)
         day += timedelta(days=1)
     return found
+
+
+def set_slots(channel: Channel, slots: Iterable[tuple[int, time]], *, by: Person) -> None:
+    """Let the channel post at these weekdays (0 is Monday) and times. What has its time already keeps it."""
+    wanted = sorted(set(slots))
+    with transaction.atomic():
+        channel.slots.all().delete()
+        Slot.objects.bulk_create(Slot(channel=channel, weekday=weekday, time=at) for weekday, at in wanted)
+        note(channel, "edited", by=by, why="its weekly times", slots=[f"{day} {at:%H:%M}" for day, at in wanted])
 
 
 def withdraw_approval(digest: Digest, *, by: Person | None) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import time
 from typing import Annotated
 
 import typer
@@ -7,7 +8,7 @@ from django.utils import timezone
 
 from .. import posts
 from ..lifecycle import Refusal
-from ..models import Channel, Post
+from ..models import Channel, Post, Publication, Slot
 from .answers import By, In, Json, as_json, say, table, the_person, the_publication
 
 app = typer.Typer(help="Posts on the channels: list, hold, release, publish now.", no_args_is_help=True)
@@ -83,13 +84,45 @@ def settle(
 def resume_channel(network: str, account: str, publication: In = None, by: By = None) -> None:
     """Let a channel post again after its account was mended."""
     chosen, person = the_publication(publication), the_person(by)
-    channel = Channel.objects.filter(publication=chosen, network=network, account=account).first()
-    if channel is None:
-        connected = ", ".join(str(channel) for channel in chosen.channels.all()) or "none yet"
-        raise Refusal(f"There is no channel {network} {account}. Connected: {connected}.")
+    channel = _channel(chosen, network, account)
     posts.resume_channel(channel, by=person)
     held = channel.posts.filter(state=Post.State.HELD).count()
     say(f"{channel} posts again. Held on it: {held}; `publisher posts release` lets one go out.")
+
+
+@app.command()
+def slots(
+    network: str,
+    account: str,
+    times: Annotated[list[str] | None, typer.Argument(metavar="'MON 09:00'…", help="Nothing shows them.")] = None,
+    none: Annotated[bool, typer.Option("--none", help="Drop all: posts go out at once.")] = False,
+    publication: In = None,
+    by: By = None,
+) -> None:
+    """Show or set the weekly times at which a channel posts, on the publication's clock."""
+    channel = _channel(the_publication(publication), network, account)
+    if times or none:
+        posts.set_slots(channel, [_weekly(each) for each in times or ()], by=the_person(by))
+    planned = ", ".join(str(slot) for slot in channel.slots.all()) or "no slots: posts go out at once"
+    say(f"{channel}: {planned} ({channel.publication.time_zone}).")
+
+
+def _weekly(text: str) -> tuple[int, time]:
+    """ "Mon 09:00" as a weekday (0 is Monday) and a time."""
+    day, _, clock = text.strip().partition(" ")
+    found = [value for value, name in Slot.Weekday.choices if len(day) >= 3 and name.lower().startswith(day.lower())]
+    try:
+        return found[0], time.fromisoformat(clock.strip().zfill(5))
+    except (IndexError, ValueError) as problem:
+        raise Refusal(f"“{text}” is no weekly time: give a weekday and a time, as 'Mon 09:00'.") from problem
+
+
+def _channel(publication: Publication, network: str, account: str) -> Channel:
+    channel = publication.channels.filter(network=network, account=account).first()
+    if channel is None:
+        connected = ", ".join(str(channel) for channel in publication.channels.all()) or "none yet"
+        raise Refusal(f"There is no channel {network} {account}. Connected: {connected}.")
+    return channel
 
 
 def _named(post_id: int) -> Post:
