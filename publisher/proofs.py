@@ -14,6 +14,9 @@ from .models import Digest, Entry, Person, Proof, Publication
 CONTENT = ("subject", "html", "text", "sender", "posts", "audience")
 
 
+JOIN_LABEL = "Become a member"
+
+
 def freeze(digest: Digest, *, by: Person | None) -> Proof:
     """The proof of the digest as it stands. The same bytes give the same proof."""
     content = _content(digest)
@@ -55,15 +58,21 @@ def edition(digest: Digest) -> letters.Edition:
         label=digest.label,
         introduction=digest.introduction,
         entries=tuple(_entry(digest, entry) for entry in entries),
-        sections=tuple(letters.Section(title=section.title, body=section.body) for section in sections),
+        sections=tuple(letters.Section(title=section.title, body=_without_call(section.body)) for section in sections),
         join_url=publication.join_url or links.subscribe_url(publication),
-        join_label="Become a member",
+        join_label=JOIN_LABEL,
         archive_url=links.archive_url(publication),
         site_url=publication.site_url,
         postal_address=publication.postal_address,
         accent=publication.accent,
         language=publication.language,
     )
+
+
+def _without_call(body: str) -> str:
+    """A section's text without the call that ends it on the site: the letter has it as its button."""
+    text, _, last = body.rstrip().rpartition("\n\n")
+    return text if last.strip() == JOIN_LABEL else body
 
 
 def _entry(digest: Digest, entry: Entry) -> letters.Entry:

@@ -288,6 +288,15 @@ def test_a_digest_of_which_a_post_was_read_keeps_its_number_when_cancelled(appro
     assert not digest.entries.filter(released=True).exists()
 
 
+def test_the_call_that_ends_a_section_is_the_letters_button_and_not_said_twice(digest, publication):
+    section = publication.sections.get()
+    section.body = "Books where there are none.\n\nBecome a member"
+    section.save()
+    made = digests.letter(digest)
+    assert (made.text.count("Become a member"), made.html.count("Become a member")) == (1, 1)
+    assert "Books where there are none." in made.text
+
+
 def test_asking_for_changes_needs_a_comment(proof, ben):
     with pytest.raises(Refusal, match="Say what should change"):
         digests.ask_changes(proof, by=ben, comment="  ")
