@@ -89,10 +89,6 @@ class Digest(Lives):
     def due(self) -> bool:
         return self.state == self.State.APPROVED and self.start_at is not None and self.start_at <= timezone.now()
 
-    @property
-    def slug(self) -> str:
-        return str(self.number or f"draft-{self.pk}")
-
 
 class Entry(models.Model):
     """An item's place in a digest, with its own copy of the text: a change at the source changes nothing here."""
