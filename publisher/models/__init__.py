@@ -4,6 +4,7 @@ from .channels import Channel, Post, Slot
 from .clockwork import Lease, Run
 from .deliveries import Delivery, Notice
 from .digests import Approval, Digest, Entry, Proof
+from .epochs import Epoch
 from .events import Event
 from .items import Item, Picture
 from .members import Consent, Member, Subscription, Suppression
@@ -18,6 +19,7 @@ __all__ = [
     "Delivery",
     "Digest",
     "Entry",
+    "Epoch",
     "Event",
     "Item",
     "Lease",
