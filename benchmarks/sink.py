@@ -1,6 +1,6 @@
 """A mail server that keeps nothing but a log: what the sender is measured against, and judged by.
 
-    python -m benchmarks.sink --log FILE [--port N] [--slow SECONDS] [--cut N] [--certificate PEM]
+    python -m benchmarks.sink --log FILE [--port N] [--slow SECONDS] [--cut N] [--certificate PEM] [--keep FILE]
 
 The log is written with write(2) before the reply is, so that it survives whoever is killed. One line per event:
 
@@ -42,8 +42,17 @@ NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 class Sink:
     """The loop over all connections, and what they share: the log, the clock of slow replies, the turn of fates."""
 
-    def __init__(self, log: Path, *, port: int = 0, slow: float = 0, cut: int = 0, certificate: Path | None = None):
-        self.slow, self.cut, self.taken = slow, cut, 0
+    def __init__(
+        self,
+        log: Path,
+        *,
+        port: int = 0,
+        slow: float = 0,
+        cut: int = 0,
+        certificate: Path | None = None,
+        keep: Path | None = None,
+    ):
+        self.slow, self.cut, self.keep, self.taken = slow, cut, keep, 0
         self.tls = _context(certificate) if certificate else None
         self.piece = memoryview(bytearray(PIECE))
         self.listener = socket.create_server(("127.0.0.1", port), backlog=1000)
@@ -212,6 +221,9 @@ class Talk:
             return False
         found = MESSAGE_ID.search(self.input, 0, min(end, 8192))
         self.message_id = found[1].decode("ascii", "replace") if found else ""
+        if self.sink.keep:
+            self.sink.keep.write_bytes(self.input[2 : end + 2].replace(b"\r\n..", b"\r\n."))
+            self.sink.keep = None
         del self.input[: end + len(END)]
         self.in_message, self.whole, self.looked = False, True, 0
         if self.sink.slow:
@@ -326,6 +338,7 @@ def main() -> None:
     parser.add_argument("--slow", type=float, default=0, help="seconds between a message and its reply")
     parser.add_argument("--cut", type=int, default=0, help="close instead of replying, for one message in so many")
     parser.add_argument("--certificate", type=Path, help="a file with key and certificate: STARTTLS is offered")
+    parser.add_argument("--keep", type=Path, help="write the first message there")
     options = parser.parse_args()
     sink = Sink(**vars(options))
     print(sink.port, flush=True)
