@@ -7,6 +7,7 @@ letter.)
 
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 FIELDS = ("first_name", "unsubscribe_url", "view_url")
 
@@ -21,26 +22,41 @@ _FIELD_LIKE = re.compile(r"\{{1,3}%?\s*[^\W\d][\w .-]*(?:\|[^{}\r\n]*)?%?\}{1,3}
 class ValueMissing(ValueError):
     """A letter uses a field for which this member has no value."""
 
+    def __init__(self, field: str) -> None:
+        super().__init__(f"The letter has the field {{{field}}}, but this member has no {field}.")
+
+
+@dataclass(frozen=True)
+class Field:
+    """A merge field's place in a letter. The fallback is part of the letter, which is already in its final form."""
+
+    name: str
+    fallback: str = ""
+
+
+def pieces(text: str) -> tuple[list[tuple[str, Field]], str]:
+    """The text taken apart: each field with what stands before it, and what stands behind the last."""
+    words = _FIELD.split(text)
+    fields = [Field(name, fallback or "") for name, fallback in zip(words[1::3], words[2::3], strict=True)]
+    return list(zip(words[:-1:3], fields, strict=True)), words[-1]
+
 
 def fill(text: str, values: Mapping[str, str], escape: Callable[[str], str] | None = None) -> str:
     """The text with its merge fields replaced by the member's values.
 
     An empty or absent value gives the fallback after the bar, else nothing; for a link it raises
-    ValueMissing. `escape` is applied to values alone: the fallback is part of the letter, which is already in
-    its final form. One pass: a value that looks like a field is text, so no member can reach another field
-    through their name.
+    ValueMissing. `escape` is applied to values alone. One pass: a value that looks like a field is text, so no member
+    can reach another field through their name.
     """
+    found, rest = pieces(text)
+    return "".join(before + (_value(field, values, escape) or field.fallback) for before, field in found) + rest
 
-    def value_of(found: re.Match[str]) -> str:
-        name, fallback = found[1], found[2]
-        value = values.get(name, "")
-        if value:
-            return escape(value) if escape else value
-        if name in NEVER_EMPTY:
-            raise ValueMissing(f"The letter has the field {found[0]}, but this member has no {name}.")
-        return fallback or ""
 
-    return _FIELD.sub(value_of, text)
+def _value(field: Field, values: Mapping[str, str], escape: Callable[[str], str] | None) -> str:
+    value = values.get(field.name, "")
+    if not value and field.name in NEVER_EMPTY:
+        raise ValueMissing(field.name)
+    return escape(value) if escape else value
 
 
 def unknown_fields(text: str) -> tuple[str, ...]:

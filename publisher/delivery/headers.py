@@ -31,7 +31,7 @@ class HeaderRefused(CannotBuild):
 
 def text(name: str, value: str) -> str:
     """`Subject: …` and other free text, in encoded-words where it needs them."""
-    _check(name, value)
+    check(name, value)
     if _is_plain(value):
         return _fold(name, value.split(" "))
     return _fold(name, encoded_words(value, LINE - len(name) - 2))
@@ -42,7 +42,7 @@ def structured(name: str, value: str) -> str:
 
     Words outside <…> that are not ASCII become encoded-words; inside <…> only ASCII is possible.
     """
-    _check(name, value)
+    check(name, value)
     words: list[str] = []
     for part in re.findall(r"<[^<>]*>,?|[^<]+|<", value):
         if part.isascii():
@@ -56,7 +56,7 @@ def structured(name: str, value: str) -> str:
 
 def mailbox(name: str, person: str, address: str) -> str:
     """`From: Ann Editor <ann@example.org>`, the name quoted or encoded as it needs, its spaces made single."""
-    _check(name, person)
+    check(name, person)
     person = " ".join(person.split())
     spec = f"<{ascii_domain(address)}>" if person else ascii_domain(address)
     return _fold(name, [*_phrase(person, LINE - len(name) - 2), spec])
@@ -66,7 +66,7 @@ def given(name: str, value: str) -> str:
     """A header whose kind is known by its name alone."""
     if name.lower() not in ADDRESS_HEADERS:
         return structured(name, value)
-    _check(name, value)
+    check(name, value)
     person, address = parseaddr(value)
     return mailbox(name, person, address)
 
@@ -78,6 +78,8 @@ def encoded_words(value: str, room: int = WORD) -> list[str]:
     """
     mostly_ascii = len(value.encode()) < 1.25 * len(value)
     size, encode = (_q_size, _q_word) if mostly_ascii else (_b_size, _b_word)
+    if value and size(value) <= min(WORD, room):
+        return [encode(value)]
     words: list[str] = []
     taken = ""
     for character in value:
@@ -120,7 +122,8 @@ def _is_plain(value: str) -> bool:
     return value.isascii() and "=?" not in value and value.split() == words and max(map(len, words)) < LINE - 20
 
 
-def _check(name: str, value: str) -> None:
+def check(name: str, value: str) -> None:
+    """Raises HeaderRefused where the value could end its header, or begin another."""
     if not _NAME.fullmatch(name):
         raise HeaderRefused(f"{name!r} is not the name of a header.")
     found = _CONTROL.search(value)

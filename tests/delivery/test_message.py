@@ -89,9 +89,9 @@ def test_the_link_to_leave_stands_whole_on_one_line() -> None:
     assert f" <{LEAVE}>,\r\n".encode() in made()
 
 
-def test_the_same_delivery_gives_the_same_bytes_and_another_gives_others() -> None:
+def test_the_same_delivery_gives_the_same_bytes_and_another_letter_another_boundary() -> None:
     assert made() == made()
-    boundaries = {re.findall(rb'boundary="(.+)"', made(message_id=f"<{n}@example.org>"))[0] for n in range(3)}
+    boundaries = {re.findall(rb'boundary="(.+)"', made(letter=letter(text=f"{n}")))[0] for n in range(3)}
     assert len(boundaries) == 3
 
 
