@@ -58,7 +58,8 @@ class OurSink:
     def start(self) -> None:
         """At the port where it was before, if it was."""
         command = [*PYTHON, "benchmarks.sink", "--log", str(self.log), "--port", str(self.port), *self._arguments]
-        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True)
+        known = {**os.environ, "PYTHONPATH": str(ROOT)}
+        self.process = subprocess.Popen(command, stdout=subprocess.PIPE, env=known, text=True)
         assert self.process.stdout
         self.port = int(self.process.stdout.readline())
 

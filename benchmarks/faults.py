@@ -1,0 +1,209 @@
+"""What happens to a sending when everything around it dies: `python benchmarks/faults.py --seed 1`.
+
+Workers, clock, database and message server are killed at moments that the seed chooses; the sink's own log tells
+who was mailed. See benchmarks/README.md for the other modes and for what each figure means. Exit code 1 where
+anybody was lost or mailed twice, or a doubt is not explained.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks import kills, surroundings, verdict
+from benchmarks.place import Place, Stalled, say
+from benchmarks.verdict import Kill, Verdict
+
+#: Seconds within which a sending must go on after everything was forgotten.
+WITHIN = 60
+#: A named point is passed so often before the worker dies there; where it is not reached, the first time.
+PASSES = 40
+
+
+class Run:
+    """One sending, what was done to it, and what came of it."""
+
+    def __init__(self, options: argparse.Namespace, place: Place, slow: float) -> None:
+        self.options, self.place, self.slow = options, place, slow
+        self.dice = random.Random(options.seed)
+        self.kills: list[Kill] = []
+        self.complaints: list[str] = []
+
+    def strike(self, deed: kills.Deed) -> Kill:
+        kill = deed(self.place, self.dice)
+        self.note(kill)
+        return kill
+
+    def note(self, kill: Kill) -> None:
+        self.kills.append(kill)
+        since = time.monotonic() - self.place.began
+        say(f"  {since:6.1f} s, {self.place.taken:6} taken, {len(self.kills):3}: {kill.what}")
+
+    def at_random_moments(self, number: int, deed: kills.Deed) -> None:
+        """Spread over the sending by how much of it is done, so that none comes after its end."""
+        members = self.options.members
+        for mark in sorted(self.dice.sample(range(members // 100, members * 95 // 100), number)):
+            self.place.wait_for(mark)
+            time.sleep(self.dice.uniform(0, self.slow))
+            self.strike(deed)
+
+    def at_points(self) -> None:
+        from publisher.delivery import faults
+
+        self.place.wait_for(1)
+        for point in faults.POINTS:
+            if not any(self._at_point(point, times) for times in (self.dice.randint(2, PASSES), 1)):
+                self.complaints.append(f"no worker has passed the point {point}")
+        self._restart({})
+
+    def freezes(self, number: int) -> None:
+        for _ in range(number):
+            self.place.wait_for(self.place.count() + 10)
+            kill = self.strike(kills.freeze)
+            time.sleep(max(0, kill.ended - time.time()) + self.dice.uniform(0, 1))
+
+    def flushes(self, number: int) -> None:
+        members = self.options.members
+        for mark in sorted(self.dice.sample(range(members // 100, members * 95 // 100), number)):
+            self.place.wait_for(mark)
+            self.strike(kills.messages)
+            self.place.wait_for(self.place.count() + 1, WITHIN)
+
+    def judge(self) -> Verdict:
+        entries = verdict.read(self.place.sink.log)
+        for kill in self.kills:
+            kill.connections = verdict.most_connections(entries, kill.began - 1, max(kill.began, kill.ended))
+        ledger = self.place.ledger()
+        found = verdict.judge(entries, ledger, self.place.members, self.kills, self.slow)
+        found.wrong += self.complaints
+        if self.place.imbalances:
+            found.wrong.append(f"the states did not sum to the frozen audience, {self.place.imbalances} times")
+        return found
+
+    def _at_point(self, point: str, times: int) -> bool:
+        died = self.place.folder / f"{point}-{times}"
+        self._restart({"PUBLISHER_FAULT": f"{point}:{times}@{died}"})
+        deadline = time.monotonic() + 20
+        while not died.exists() and time.monotonic() < deadline:
+            self.place.wait_for(0)
+            time.sleep(0.02)
+        if died.exists():
+            self.note(Kill(f"a worker at “{point}”, passed {times} times", died.stat().st_mtime))
+        return died.exists()
+
+    def _restart(self, more: dict[str, str]) -> None:
+        pool = self.place.pool
+        pool.environment = self.place.environment | more
+        pid = kills.leader(pool)
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + 15
+        while pool.process and pool.process.pid == pid and time.monotonic() < deadline:
+            time.sleep(0.02)
+        if pool.process and pool.process.pid == pid:
+            self.strike(kills.worker)
+
+
+def main() -> int:
+    options = _arguments().parse_args()
+    how, seconds = _mode(options)
+    slow = options.slow or max(0.005, round(options.connections * seconds / options.members, 4))
+    say(f"seed {options.seed}, {options.database}, each reply after {slow * 1000:g} ms")
+    with surroundings.folder() as folder, surroundings.crew(folder) as crew:
+        place = Place(folder, crew, options.database, _settings(options))
+        run = Run(options, place, slow)
+        with place.sending(options.members, slow):
+            try:
+                how(run)
+                place.settle()
+            except Stalled as stalled:
+                run.complaints.append(str(stalled))
+            found = run.judge()
+            _keep(options, folder)
+    return _report(run, found)
+
+
+def _mode(options: argparse.Namespace) -> tuple[Callable[[Run], None], float]:
+    """What is done, and for how many seconds the sink should make the sending last for it."""
+    if options.points:
+        return Run.at_points, 14 * 6
+    if options.freezes:
+        return lambda run: run.freezes(options.freezes), options.freezes * (options.lease + 3)
+    if options.flushes:
+        return lambda run: run.flushes(options.flushes), options.flushes * 2
+    return lambda run: run.at_random_moments(options.kills, kills.at_random), options.kills * 1.5
+
+
+def _settings(options: argparse.Namespace) -> dict[str, str]:
+    return {
+        "PUBLISHER_CLOCK_TICK": "1",
+        "PUBLISHER_CLAIM_SIZE": "500",
+        "PUBLISHER_CLAIM_LEASE": str(options.lease),
+        "PUBLISHER_LOG_LEVEL": "INFO",
+    }
+
+
+def _keep(options: argparse.Namespace, folder: Path) -> None:
+    if options.keep_log:
+        options.keep_log.write_bytes((folder / "sink.log").read_bytes())
+
+
+def _report(run: Run, found: Verdict) -> int:
+    figures = _figures(run, found)
+    if run.options.json:
+        print(json.dumps(figures))
+    for name, value in figures.items():
+        say(f"  {name:<12} {value}")
+    for fate, times in found.fates.most_common():
+        say(f"  unknown: {times} {fate}")
+    if run.place.resumed:
+        say(f"  resumed {run.place.resumed} times by the operator")
+    for what in ("lost", "twice", "unexplained", "wrong"):
+        for each in getattr(found, what)[:20]:
+            say(f"  {what}: {each}")
+    return 1 if found.violated else 0
+
+
+def _figures(run: Run, found: Verdict) -> dict[str, Any]:
+    return {
+        "members": run.options.members,
+        "kills": len(run.kills),
+        "connections": max((kill.connections for kill in run.kills), default=0),
+        "seed": run.options.seed,
+        "database": run.options.database,
+        "lost": len(found.lost),
+        "twice": len(found.twice),
+        "unknown": len(found.unknown),
+        "unexplained": len(found.unexplained),
+    }
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="benchmarks.faults", description="A sending while everything around it dies.")
+    parser.add_argument("--members", type=int, default=100_000)
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
+    parser.add_argument("--database", choices=["embedded", "postgres"], default="embedded")
+    parser.add_argument("--connections", type=int, default=8, help="how many may be open, of all workers together")
+    parser.add_argument("--slow", type=float, default=0, help="seconds before each reply; default: fits the kills")
+    parser.add_argument("--lease", type=int, default=5, help="seconds for which a worker's rows are its own")
+    parser.add_argument("--keep-log", type=Path, metavar="FILE", help="copy the sink's log there")
+    parser.add_argument("--json", action="store_true", help="the figures as JSON on standard output")
+    mode = parser.add_mutually_exclusive_group()
+    mode.add_argument("--points", action="store_true", help="kill a worker once at each named point instead")
+    mode.add_argument("--freezes", type=int, help="stop a worker past its lease and resume it, so often, instead")
+    mode.add_argument("--flushes", type=int, help="FLUSHALL so often, instead")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
