@@ -56,6 +56,7 @@ def test_only_lifecycle_and_delivery_write_a_state() -> None:
 
     assert {name for name in writers if not name.startswith("publisher/sandbox/")} == {
         "publisher/lifecycle.py",
+        "publisher/delivery/evidence.py",
         "publisher/delivery/ledger.py",
     }
 
