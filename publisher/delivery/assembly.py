@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import format_datetime
@@ -22,6 +22,7 @@ from types import MappingProxyType
 from ..letters import Letter
 from ..merge import NEVER_EMPTY, ValueMissing, fill, pieces
 from .addresses import CannotBuild
+from .dkim import Seal, Signer, body_hash
 from .headers import ADDRESS_HEADERS, HeaderRefused, check, given, mailbox, text
 from .quoted_printable import SOFT_BREAK, encoded
 
@@ -43,7 +44,7 @@ _PLAIN_TO = re.compile(
 _PLAIN_VALUE = re.compile(r"(?!From )[A-Za-z0-9/_-][A-Za-z0-9 ,:/_~+.-]{0,74}")
 _PLAIN_LINK = re.compile(r"[A-Za-z0-9:/?&=%_~+.-]{1,500}")
 #: Keeps the place of a link while its header is written; folded as a link would be.
-_A_LINK = "{link}".ljust(60, "x")
+_A_LINK = "{link}".ljust(60, ".")
 _MESSAGE_ID = re.compile(r"<[!-;=?-~]+@[!-;=?-~]+>")
 
 Values = Mapping[str, str]
@@ -57,7 +58,8 @@ class Assembly:
 
     `sender` is (name, address). `headers` are the transport headers (List-Unsubscribe …) in their own syntax; merge
     fields in them are filled like those of the letter. `prefixes` says of a link how all its values begin
-    (`{"unsubscribe_url": "https://news.example/leave/"}`): that much of it is encoded once.
+    (`{"unsubscribe_url": "https://news.example/leave/"}`): that much of it is encoded once. Each signer adds a
+    DKIM-Signature.
 
     Raises CannotBuild where there can be no message for anybody: HeaderRefused for what could break out of its header,
     AddressRefused for the sender.
@@ -71,21 +73,25 @@ class Assembly:
         headers: Mapping[str, str],
         date: datetime,
         prefixes: Values = _NONE,
+        signers: Sequence[Signer] = (),
     ) -> None:
         if not NEVER_EMPTY.issuperset(prefixes):
             raise ValueError(f"Only {' and '.join(sorted(NEVER_EMPTY))} may have a prefix: they are never empty.")
         # "=_" never occurs in quoted-printable.
         boundary = "=_" + hashlib.sha256(repr(letter).encode()).hexdigest()[:32]
         lines = list(_lines(letter.subject, headers))
-        head = "".join([
+        head = [line.encode() for line in [
             mailbox("From", *sender),
-            *(line for line in lines if isinstance(line, str)),
+            *(line for _, line in lines if isinstance(line, str)),
             f"Date: {_date(date)}\r\n",
             "MIME-Version: 1.0\r\n",
             f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n',
-        ])  # fmt: skip
-        self._lines = [line for line in lines if not isinstance(line, str)]
-        self._segments = [head.encode(), b"", b"", *(b"" for _ in self._lines), b"\r\n"]
+        ]]  # fmt: skip
+        self._lines = [line for _, line in lines if not isinstance(line, str)]
+        varying = ["To", "Message-ID", *(name for name, line in lines if not isinstance(line, str))]
+        self._seals = [Seal(signer, head, varying, date) for signer in signers]
+        self._segments = [b"".join(head), *(b"" for _ in varying), b"\r\n"]
+        self._body = len(self._segments)
         self._holes: dict[str, _Holes] = {}
         for subtype, body in (("plain", letter.text), ("html", letter.html)):
             self._segments.append(_part_head(boundary, subtype))
@@ -106,7 +112,15 @@ class Assembly:
             segments[at] = line(values)
         for name, holes in self._holes.items():
             holes.fill(segments, name, values.get(name, ""))
+        if self._seals:
+            self._sign(segments)
         return b"".join(segments)
+
+    def _sign(self, segments: list[bytes]) -> None:
+        """The signatures in front. They do not cover each other, so each is good by itself."""
+        segments[self._body :] = [b"".join(segments[self._body :])]
+        varying, hashed = segments[_TO : self._body - 1], body_hash(segments[self._body])
+        segments[_HEAD] = b"".join([*(seal.line(varying, hashed) for seal in self._seals), segments[_HEAD]])
 
     def _add(self, subtype: str, body: str, prefixes: Values) -> None:
         """The segments of a part. Each hole holds the fallback of its field, until a value takes its place."""
@@ -171,9 +185,9 @@ def _part_head(boundary: str, subtype: str) -> bytes:
     ).encode()
 
 
-def _lines(subject: str, headers: Mapping[str, str]) -> Iterator[str | Line]:
-    """The lines of the header that come from the letter: written where they are the same for all, else how to."""
-    yield _line("Subject", subject, text)
+def _lines(subject: str, headers: Mapping[str, str]) -> Iterator[tuple[str, str | Line]]:
+    """The header lines that come of the letter, by name: written where they are the same for all, else how to."""
+    yield "Subject", _line("Subject", subject, text)
     seen: set[str] = set()
     for name, value in headers.items():
         if name.lower() in OWN:
@@ -181,7 +195,7 @@ def _lines(subject: str, headers: Mapping[str, str]) -> Iterator[str | Line]:
         if name.lower() in seen:
             raise HeaderRefused(f"{name} is given twice.")
         seen.add(name.lower())
-        yield _line(name, value, given)
+        yield name, _line(name, value, given)
 
 
 def _line(name: str, written: str, write: Writer) -> str | Line:
