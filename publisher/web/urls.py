@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
 from . import look, public_urls
-from .staff import digests, items, posts, proofs, sendings, signing_in
+from .staff import digests, items, posts, proofs, sendings, signing_in, unknowns
 
 
 class Colour:
@@ -52,7 +52,9 @@ digest = [
     path("sending/pause/", sendings.pause, name="sending-pause"),
     path("sending/resume/", sendings.resume, name="sending-resume"),
     path("sending/cancel/", sendings.cancel, name="sending-cancel"),
-    path("sending/deliveries/<int:delivery>/", sendings.settle, name="delivery-settle"),
+    path("sending/deliveries/<int:delivery>/", unknowns.settle, name="delivery-settle"),
+    path("sending/unknown/ticked/", unknowns.settle_ticked, name="unknown-ticked"),
+    path("sending/unknown/all/", unknowns.settle_all, name="unknown-all"),
     path("sending/posts/<int:post>/hold/", posts.hold, name="post-hold"),
     path("sending/posts/<int:post>/release/", posts.release, name="post-release"),
     path("sending/posts/<int:post>/cancel/", posts.cancel, name="post-cancel"),

@@ -223,6 +223,30 @@ def test_what_somebody_is_typing_survives_the_page_asking_again(desk: Any, ben: 
     assert page.evaluate("document.activeElement.id") == "why"
 
 
+def test_what_is_unknown_is_ticked_and_settled_while_the_page_asks_again(
+    desk: Any, ben: Any, proof: Any, members: Any
+) -> None:
+    digest = sent_by(ben, proof)
+    first, second, third, *_ = digest.deliveries.order_by("id")
+    digest.deliveries.filter(pk__in=[first.pk, second.pk]).update(state="unknown", phase="dot", reply="It broke off.")
+    page = desk("ben", width=375)
+    page.goto(to("sending", digest))
+    page.get_by_label(f"Tick the letter to {second.address}").check()
+    page.locator(f"#known-{second.pk} summary").click()
+    page.locator("#all-unknown summary").click()
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 375
+
+    page.locator("#why-ticked").fill("She wrote back.")
+    Delivery.objects.filter(pk=third.pk).update(state="sent")
+    playwright.expect(page.locator("progress")).to_have_attribute("value", "3")
+    page.get_by_role("button", name="Those ticked arrived").click()
+
+    playwright.expect(page.locator("#messages")).to_have_text("1 letter is called sent.")
+    assert set(digest.deliveries.filter(state="sent").values_list("pk", flat=True)) == {second.pk, third.pk}
+
+
 @pytest.mark.parametrize(("scheme", "width"), LOOKS, ids=[f"{scheme} {width}" for scheme, width in LOOKS])
 def test_every_page_can_be_used_by_everybody(
     desk: Any, ben: Any, anne: Any, make_item: Any, channels: Any, members: Any, proof: Any, scheme: str, width: int

@@ -1,4 +1,4 @@
-"""The sending: how far it is, what is unknown, and the ways to stop it and let it go on."""
+"""The sending: how far it is, and the ways to stop it and let it go on."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
 from publisher import digests
-from publisher.delivery import ledger
+from publisher.delivery import ledger, manners
 from publisher.lifecycle import Refusal, history
 from publisher.models import Delivery, Digest, Post
 
 from ..forms import ScheduleForm, said
+from . import unknowns
 from .doors import StaffRequest, deed, page
 from .posts import of_post
 from .telling import newest
@@ -22,8 +23,6 @@ from .telling import newest
 MOVING = ("preparing", "sending")
 #: The states of a post in which nothing happens until a person decides.
 WAITING = ("unknown", "held")
-#: What is shown of the rows that are unknown; the rest is in the count.
-UNKNOWN_SHOWN = 50
 
 
 @page
@@ -38,12 +37,13 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
         "counts": [(state, Delivery.State(state).label, n) for state, n in counts.items()],
         "total": sum(counts.values()),
         "settled": sum(n for state, n in counts.items() if state in Delivery.SETTLED),
-        "unsettled": ledger.unsettled(digest).order_by("id")[:UNKNOWN_SHOWN],
+        **unknowns.waiting(request, digest),
         "unknown": counts["unknown"],
         "posts": posts,
         "moving": _moving(digest, posts),
         "form": ScheduleForm(),
         "expected": ledger.audience(digest.publication).count() if digest.frozen_count is None else digest.frozen_count,
+        "holds_back": manners.standing(digest),
         "history": newest(history(digest)),
     }
     return render(request, "staff/digests/sending.html", context)
@@ -85,16 +85,6 @@ def cancel(request: StaffRequest, pk: int) -> str:
         raise Refusal("Say why it is cancelled: it stands in the history.")
     digests.cancel(_digest(pk), by=request.user, why=why)
     return "Cancelled. Whoever has not received it yet will not."
-
-
-@deed(back="sending")
-def settle(request: StaffRequest, pk: int, delivery: int) -> str:
-    row = get_object_or_404(Delivery, pk=delivery, digest=pk)
-    why = request.POST.get("why", "").strip()
-    if not why:
-        raise Refusal("Say how you know: it stands in the history.")
-    ledger.settle(row, request.POST.get("to", ""), by=request.user, why=why)
-    return "Written down."
 
 
 def _digest(pk: int) -> Digest:
