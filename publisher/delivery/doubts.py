@@ -11,12 +11,8 @@ from ..models import Delivery, Digest
 from . import message
 from .relays import RelayWrong, parse_relays
 
-#: Where in the conversation the doubt arose, in words. Nearly always it is the first.
-_PHASES = {
-    "dot": "after its last byte had left, before the answer",
-    "body": "while it was leaving",
-    "data": "just before it left",
-}
+#: Nearly always it is this one. A worker that ended is taken to have come so far: nobody saw where it was.
+_PHASES = {"dot": "its last byte may have left, and no answer was read"}
 
 
 @dataclass(frozen=True)

@@ -271,4 +271,4 @@ def test_what_is_known_is_told_in_words(doubted, settings):
     Delivery.objects.update(holder="worker-1:abcdef:4026/4711/99", reply="It broke.", code=None)
     (known,) = doubts.known(unknown(doubted))
     assert (known.worker, known.relay) == ("process 4711 on worker-1", "relay.example:2525 or other.example:25")
-    assert (known.phase, known.said) == ("after its last byte had left, before the answer", "It broke.")
+    assert (known.phase, known.said) == ("its last byte may have left, and no answer was read", "It broke.")

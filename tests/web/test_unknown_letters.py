@@ -38,7 +38,7 @@ def test_of_each_stands_what_is_known(as_ben: Client, doubtful: Any, read: Any, 
     page = read(as_ben.get(to("sending", doubtful)))
     told = dict(zip(page(f"#known-{row.pk} dt"), page(f"#known-{row.pk} dd"), strict=True))
     assert told == {
-        "Handed over": "after its last byte had left, before the answer",
+        "How far": "its last byte may have left, and no answer was read",
         "By": "process 4711 on worker-1",
         "To": "relay.example:2525 (as connected now)",
         "Attempts before": "0",
