@@ -54,6 +54,11 @@ ALLOWED_HOSTS += [host for host in os.environ.get("PUBLISHER_HOSTS", "").split("
 SECURE = BASE_URL.startswith("https://")
 CSRF_TRUSTED_ORIGINS = [BASE_URL]
 
+# Where the keys that sign letters are; empty: in the data folder.
+DKIM_FOLDER = os.environ.get("PUBLISHER_DKIM_FOLDER", "")
+# Where what cannot be delivered comes back to; empty: to the sender.
+BOUNCE_ADDRESS = os.environ.get("PUBLISHER_BOUNCE_ADDRESS", "").strip()
+
 # What the delivery and the networks talk to. Empty means: nothing is connected yet.
 SMTP_URL = os.environ.get("PUBLISHER_SMTP_URL", "")
 X_API_URL = os.environ.get("PUBLISHER_X_API_URL", "").rstrip("/") or "https://api.x.com"

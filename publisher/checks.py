@@ -13,7 +13,8 @@ from django.db.models.functions import Now
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from . import networks, reach
+from . import links, networks, reach
+from .delivery import keys
 from .delivery.conversation import Conversation, Timeouts
 from .delivery.relays import Relay, RelayWrong, parse_relays
 from .lifecycle import Refusal
@@ -40,7 +41,8 @@ def run() -> Iterator[Check]:
     for check in (_workers, _address, _keys):
         yield from _safely(check)
     yield from _safely(_mail)
-    for check in (_clock, _people, _publications, _channels) if database.ok else ():
+    yield from _safely(_bounces)
+    for check in (_clock, _people, _publications, _signatures, _channels) if database.ok else ():
         yield from _safely(check)
 
 
@@ -155,6 +157,34 @@ def _publications() -> Iterator[Check]:
         next_one = f"{publication.series} {publication.next_number} comes next"
         says = f"lacks {', '.join(missing)}" if missing else next_one
         yield Check(f"Publication {publication.slug}", not missing, says, mend)
+
+
+def _bounces() -> Iterator[Check]:
+    """Nothing to say where none is set: letters come back to their sender then."""
+    mend = "Set PUBLISHER_BOUNCE_ADDRESS to the address of a mailbox that takes bounces+anything@example.org as well."
+    if not settings.BOUNCE_ADDRESS:
+        return
+    try:
+        links.bounce_address(1)
+    except Refusal as refusal:
+        yield Check("Bounce address", False, str(refusal), mend)
+    else:
+        yield Check("Bounce address", True, settings.BOUNCE_ADDRESS)
+
+
+def _signatures() -> Iterator[Check]:
+    """Who lets the mail server sign has no key here, and that is in order."""
+    for publication in Publication.objects.all():
+        domain = publication.sender_email.rpartition("@")[2]
+        name = f"Signature of {publication.slug}"
+        try:
+            signers = keys.signers_for(domain)
+        except Refusal as refusal:
+            yield Check(name, False, str(refusal), "Letters wait meanwhile: none goes out unsigned.")
+            continue
+        ours = f"signed with {', '.join(f'{s.selector} ({s.algorithm})' for s in signers)} for {domain}"
+        theirs = f"not signed here: let the mail server sign, or make a key with `publisher dkim new {domain}`"
+        yield Check(name, True, ours if signers else theirs)
 
 
 def _channels() -> Iterator[Check]:

@@ -9,6 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from publisher import checks
+from publisher.delivery import keys
 from publisher.models import Channel, Lease, Person, Publication
 
 MENDS = {
@@ -101,6 +102,41 @@ def test_a_publication_without_its_address_is_said(publication):
     assert found()["Publication update"].mend == (
         "`publisher publications set --publication update postal_address=… list_id=…`."
     )
+
+
+def test_it_is_said_who_signs_the_letters(publication, settings, tmp_path):
+    settings.DKIM_FOLDER = str(tmp_path)
+    domain = publication.sender_email.rpartition("@")[2]
+    unsigned = found()["Signature of update"]
+    assert (unsigned.ok, unsigned.says) == (
+        True,
+        f"not signed here: let the mail server sign, or make a key with `publisher dkim new {domain}`",
+    )
+    keys.make(domain, "one", keys.Kind.ED25519)
+    keys.use(domain, "one")
+    assert found()["Signature of update"].says == f"signed with one (ed25519-sha256) for {domain}"
+    (tmp_path / domain / "one.pem").write_text("nonsense")
+    assert missing()["Signature of update"].startswith(f"The key one of {domain} cannot be read from")
+
+
+def test_it_is_said_where_letters_come_back_to(db, settings):
+    assert "Bounce address" not in found()
+    settings.BOUNCE_ADDRESS = "bounces@example.org"
+    assert found()["Bounce address"].says == "bounces@example.org"
+    settings.BOUNCE_ADDRESS = "bounces"
+    assert missing()["Bounce address"].startswith("PUBLISHER_BOUNCE_ADDRESS is no address such as")
+
+
+def test_limits_that_cannot_be_understood_are_said(db, settings):
+    assert found()["Pace"].says == "as fast as the mail server takes it"
+
+    settings.RATE, settings.DOMAINS, settings.WARM_UP = "10", "gmail.com:rate=5", "2026-11-23"
+    says = "at most 10 letters a second, with limits for domains, from a new sender since 23 November 2026"
+    assert found()["Pace"].says == says
+
+    settings.DOMAINS = "gmail.com=5"
+    written = "write it as gmail.com:rate=10;connections=3"
+    assert missing()["Pace"] == f"“gmail.com=5” in PUBLISHER_DOMAINS: {written}."
 
 
 def test_a_message_server_that_is_not_there_is_said(db, settings):

@@ -7,6 +7,7 @@ import base64
 import pytest
 
 from publisher import links
+from publisher.lifecycle import Refusal
 from publisher.models import Member, Picture, Subscription
 
 
@@ -99,3 +100,76 @@ def test_addresses_are_those_of_the_public_pages(publication, proof, settings):
         f"https://updates.example/leave/{leave}/",
         f"https://updates.example/confirm/{links.sign('confirm', subscription.pk)}/",
     ]
+
+
+# ---- Where letters come back to
+
+
+@pytest.fixture
+def bounces(settings):
+    settings.BOUNCE_ADDRESS = "bounces@example.org"
+
+
+@pytest.mark.parametrize("number", [1, 255, 256, 1_234_567, 2**63 - 1])
+def test_an_address_for_bounces_says_which_delivery_came_back(bounces, number):
+    address = links.bounce_address(number)
+    local, _, domain = address.partition("@")
+    assert (local.split("+")[0], domain, len(local) <= 64, local.lower()) == ("bounces", "example.org", True, local)
+    assert links.read_bounce(address) == links.read_bounce(address.upper()) == number
+
+
+def test_the_longest_address_for_bounces_still_fits(settings):
+    settings.BOUNCE_ADDRESS = f"{'b' * 31}@example.org"
+    assert len(links.bounce_address(2**63 - 1).partition("@")[0]) == 64
+
+
+def test_without_an_address_for_bounces_there_is_none(settings):
+    assert settings.BOUNCE_ADDRESS == links.bounce_address(12) == ""
+
+
+@pytest.mark.parametrize(
+    "wrong", ["bounces", "@x.org", "b@", "b@c@d.org", "bücher@x.org", "b b@x.org", "b" * 32 + "@x"]
+)
+def test_what_cannot_take_bounces_is_refused_in_words(settings, wrong):
+    settings.BOUNCE_ADDRESS = wrong
+    with pytest.raises(Refusal, match="PUBLISHER_BOUNCE_ADDRESS is no address such as"):
+        links.bounce_address(12)
+
+
+def test_bounces_of_letters_sent_before_the_address_changed_are_still_read(bounces, settings):
+    old = links.bounce_address(12)
+    settings.BOUNCE_ADDRESS = "me+letters@other.example"
+    assert (links.read_bounce(old), links.read_bounce(links.bounce_address(13))) == (12, 13)
+    settings.KEYS = {**settings.KEYS, "links": ["new", *settings.KEYS["links"]]}
+    assert (links.read_bounce(old), links.bounce_address(12) != old) == (12, True)
+    settings.KEYS = {**settings.KEYS, "links": ["new"]}
+    assert links.read_bounce(old) is None
+
+
+def test_every_changed_character_of_a_bounce_is_noticed(bounces):
+    token = links.bounce_address(300).partition("+")[2].partition("@")[0]
+    alphabet = "abcdefghijklmnopqrstuvwxyz234567"
+    others = [
+        token[:at] + other + token[at + 1 :] for at in range(len(token)) for other in alphabet if other != token[at]
+    ]
+    assert [other for other in others if links.read_bounce(f"bounces+{other}@example.org") is not None] == []
+
+
+@pytest.mark.parametrize(
+    "address", ["", "@", "a@b", "bounces@example.org", "bounces+@example.org", "bounces+ä@x", "b+aa======@x", "b+1@x",
+                f"b+{'a' * 10_000}@x", "b+" + "a" * 32 + "@x"]
+)  # fmt: skip
+def test_what_is_no_bounce_of_ours_is_nothing(address):
+    assert links.read_bounce(address) is None
+
+
+def test_a_link_to_leave_is_no_bounce(bounces):
+    token = links.bounce_address(12).partition("+")[2].partition("@")[0]
+    assert (links.read("bounce", token), links.read("leave", token)) == (None, None)
+    assert links.read_bounce(f"bounces+{links.sign('bounce', 12)}@example.org") is None
+
+
+def test_every_address_to_leave_begins_alike(settings):
+    settings.BASE_URL = "https://updates.example"
+    assert links.leave_prefix() == "https://updates.example/leave/"
+    assert links.leave_url_of(12, 3) == f"https://updates.example/leave/{links.sign('leave', 12, 3)}/"
