@@ -10,6 +10,7 @@ from django.templatetags.static import static
 from django.urls import reverse
 from jinja2 import Environment, StrictUndefined
 
+from publisher import epoch
 from publisher.networks import NETWORKS, network_class
 from publisher.web import wording
 
@@ -25,6 +26,7 @@ def environment(**options: Any) -> Environment:
     made.globals |= {
         "IN_PLACE": IN_PLACE,
         "accent_css": accent_css,
+        "epoch_doubt": epoch.doubt,
         "get_messages": get_messages,
         "sandbox_url": sandbox_url,
         "sandboxed": sandboxed,

@@ -13,7 +13,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from . import holders, links, networks, reach
+from . import epoch, holders, links, networks, reach
 from .lifecycle import NotAllowed, Overtaken, Refusal, history, move, note
 from .models import Channel, Digest, Entry, Item, Person, Post, Slot
 from .networks import text as wording
@@ -169,6 +169,8 @@ def settle(post: Post, *, by: Person, published: bool, remote_url: str = "") -> 
 
 def due() -> Any:
     """Posts whose time has come and that may go out now."""
+    if epoch.doubt():
+        return Post.objects.none()
     now = timezone.now()
     return Post.objects.filter(state=State.APPROVED, due_at__lte=now, channel__paused=False).filter(_may_go())
 
@@ -254,6 +256,7 @@ def _intend(post: Post) -> bool:
             first_intent_at=first,
             attempts=fresh.attempts + 1,
         )
+        epoch.advance()
         post.refresh_from_db()
         return True
     return False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, time
 from typing import Any
 
@@ -19,6 +20,16 @@ def pytest_configure(config: Any) -> None:
     from django.conf import settings
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _what_stands_beside_the_database() -> Iterator[None]:
+    """Each test has a fresh database, so nothing was sent from here before."""
+    from publisher import epoch
+
+    yield
+    epoch.file().unlink(missing_ok=True)
+    epoch.forget()
 
 
 @pytest.fixture

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 from celery import shared_task
+from celery.signals import worker_ready
 from django.conf import settings
+from django.db import connection
 
-from publisher import digests, notices
+from publisher import digests, epoch, notices
 from publisher.delivery import ledger, sending
 from publisher.handing import hand_over
 from publisher.lifecycle import Overtaken, Refusal
 from publisher.models import Digest
+
+
+@worker_ready.connect
+def begin(**_: Any) -> None:
+    """Before anything is sent each machine has its file; one that must not send says so in its log."""
+    epoch.begin()
+    connection.close()
 
 
 @shared_task(name="workers.delivery.start")

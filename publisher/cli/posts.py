@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from django.utils import timezone
 
-from .. import posts
+from .. import epoch, posts
 from ..lifecycle import Refusal
 from ..models import Channel, Post, Publication, Slot
 from .answers import By, In, Json, as_json, say, table, the_person, the_publication
@@ -64,6 +64,8 @@ def release(post_id: int, by: By = None) -> None:
 def publish(post_id: int) -> None:
     """Post an approved post now, without waiting for its slot or for the workers."""
     post = _named(post_id)
+    if doubt := epoch.doubt():
+        raise Refusal(doubt)
     Post.objects.filter(pk=post.pk, state=Post.State.APPROVED).update(due_at=timezone.now())
     posts.publish(post)
     post.refresh_from_db()

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from .. import epoch
 from ..clockwork import LEASE
 from ..models import Lease
 
@@ -36,16 +37,18 @@ def alive(request: HttpRequest) -> HttpResponse:
 def ready(request: HttpRequest) -> HttpResponse:
     """Each check with a sentence; 503 where pages cannot be served.
 
-    The broker and the clock are reported and do not decide. Pages are served without them: what staff
-    approve and what members ask for are rows, which wait until the clock is back. Taking the web out of
-    service because they are away would hide the page on which a person reads what is wrong, and turn a
-    late letter into a member who cannot leave.
+    The broker, the clock and the epoch are reported and do not decide. Pages are served without them: what
+    staff approve and what members ask for are rows, which wait until the clock is back. Taking the web out of
+    service because of them would hide the page on which a person reads what is wrong, and turn a late letter
+    into a member who cannot leave.
     """
     findings = {"database": database(), "broker": broker(), "clock": clock()}
     if findings["database"].ok:
         findings["migrations"] = migrations()
     needed = [findings["database"], findings.get("migrations", Finding(False, ""))]
     serving = all(finding.ok for finding in needed)
+    if serving:
+        findings["epoch"] = sending()
     checks = {name: {"ok": finding.ok, "says": finding.says} for name, finding in findings.items()}
     return JsonResponse({"ready": serving, "checks": checks}, status=200 if serving else 503)
 
@@ -79,6 +82,13 @@ def broker() -> Finding:
     except (redis.RedisError, OSError, ValueError):
         return Finding(False, "The broker does not answer: letters and posts wait until it does. Check REDIS_URL.")
     return Finding(True, "The broker answers.")
+
+
+def sending() -> Finding:
+    """Whether anything may be sent from here. The reason names files, and stands on the staff's pages."""
+    if epoch.doubt():
+        return Finding(False, "Nothing is sent until a person has looked: see the staff's pages, or “publisher check”.")
+    return Finding(True, "Nothing stands in the way of sending.")
 
 
 def clock() -> Finding:

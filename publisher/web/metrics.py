@@ -16,6 +16,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_l
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from .. import epoch
 from ..clockwork import LEASE
 from ..models import Delivery, Digest, Lease, Notice, Post, Source
 from ..models.lives import Lives
@@ -70,7 +71,7 @@ class Counts(Collector):
         polls = Source.due().aggregate(count=Count("pk"), first=Min("next_poll_at"))
         due.add_metric(["sources"], polls["count"])
         oldest.add_metric(["sources"], self._age(polls["first"]))
-        yield from (due, oldest, self._clock())
+        yield from (due, oldest, self._clock(), _epoch())
 
     def _nouns(self) -> Iterator[tuple[str, str, QuerySet, Q, str]]:
         now = self.now
@@ -93,6 +94,12 @@ class Counts(Collector):
         for until in Lease.objects.filter(name=LEASE).values_list("until", flat=True):
             family.add_metric([], (self.now - until).total_seconds())
         return family
+
+
+def _epoch() -> GaugeMetricFamily:
+    return GaugeMetricFamily(
+        "publisher_epoch_doubt", "1 while nothing is sent from here until a person looks.", float(bool(epoch.doubt()))
+    )
 
 
 def _by_state(rows: QuerySet, waiting: Q, due_at: str) -> tuple[dict[str, int], int, datetime | None]:

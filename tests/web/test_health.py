@@ -37,7 +37,7 @@ def test_a_process_that_answers_is_alive_without_a_database(client: Any) -> None
 def test_all_in_order_is_ready(client: Any, clock: Lease) -> None:
     answer = client.get("/readyz")
     assert (answer.status_code, answer.json()["ready"]) == (200, True)
-    assert found(answer) == {"database": True, "broker": True, "clock": True, "migrations": True}
+    assert found(answer) == {"database": True, "broker": True, "clock": True, "migrations": True, "epoch": True}
     assert answer["Cache-Control"].startswith("max-age=0")
 
 

@@ -42,6 +42,7 @@ DONE = {
     "looked": "looked for it on the network",
     "drafted": "drafted it",
     "heard": "read it at its source again",
+    "confirmed": "confirmed that this is the one that goes on",
 }
 
 #: So many lines of a history stand on a page.
