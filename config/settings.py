@@ -80,6 +80,9 @@ SENDERS_AT_ONCE = number("PUBLISHER_SENDERS_AT_ONCE", 4)  # workers that may sen
 LATE_AFTER = number("PUBLISHER_LATE_AFTER", 6 * 3600)
 CLOCK_TICK = number("PUBLISHER_CLOCK_TICK", 2)
 
+# "This is a further machine of the installation with this id": publisher/epoch.py.
+EPOCH = os.environ.get("PUBLISHER_EPOCH", "").strip()
+
 DATABASES = {
     "default": dj_database_url.parse(
         os.environ.get("DATABASE_URL") or f"sqlite:///{DATA / 'publisher.sqlite3'}", conn_max_age=60

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from . import links, networks, reach
+from . import epoch, links, networks, reach
 from .delivery import keys
 from .delivery.conversation import Conversation, Timeouts
 from .delivery.relays import Relay, RelayWrong, parse_relays
@@ -42,7 +42,7 @@ def run() -> Iterator[Check]:
         yield from _safely(check)
     yield from _safely(_mail)
     yield from _safely(_bounces)
-    for check in (_clock, _people, _publications, _signatures, _channels) if database.ok else ():
+    for check in (_epoch, _clock, _people, _publications, _signatures, _channels) if database.ok else ():
         yield from _safely(check)
 
 
@@ -82,6 +82,16 @@ def _workers() -> Iterator[Check]:
         yield Check(name, False, str(problem), mend)
     else:
         yield Check(name, True, "answers")
+
+
+def _epoch() -> Iterator[Check]:
+    found = epoch.look()
+    mend = (
+        "See `publisher epoch show`, compare with what was sent, then `publisher epoch confirm`. A further machine of "
+        "a running installation is started with PUBLISHER_EPOCH instead."
+    )
+    said, confirmable = (found.says, found.confirmable) if found else ("nothing stands in the way of sending", True)
+    yield Check("Epoch", found is None, said, mend if confirmable else "It is over by itself once that is mended.")
 
 
 def _clock() -> Iterator[Check]:

@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from . import digests, holders, notices, posts, sources
+from . import digests, epoch, holders, notices, posts, sources
 from .delivery import ledger
 from .handing import hand_over
 from .lifecycle import Overtaken
@@ -62,14 +62,28 @@ def once(schedule: str, occurrence: str, run: Callable[[], object]) -> bool:
 
 def tick() -> None:
     """Settle what dead workers left, then hand everything that is due to the workers."""
+    _ask_after_an_absence()
     recover()
-    _hand_over_digests()
-    _hand_over_all("workers.delivery.notice", notices.due())
-    _hand_over_all("workers.social.publish", posts.due())
+    if epoch.doubt() is None:
+        epoch.beat()
+        _hand_over_digests()
+        _hand_over_all("workers.delivery.notice", notices.due())
+        _hand_over_all("workers.social.publish", posts.due())
     _hand_over_all("workers.social.reconcile", posts.to_look_for())
     _hand_over_all("workers.intake.poll", Source.due())
     for item_id in sources.without_picture():
         hand_over("workers.intake.picture", item_id)
+
+
+def _ask_after_an_absence() -> None:
+    """What was under way when the clock stopped long ago: nobody knows what a disk that was put back has forgotten."""
+    if since := epoch.away_since():
+        question = f"The service was away from {since:%d %B at %H:%M} to {timezone.now():%d %B at %H:%M} UTC. Go on?"
+        for digest in epoch.under_way():
+            # Overtaken: somebody paused or cancelled it meanwhile.
+            with suppress(Overtaken):
+                digests.pause(digest, by=None, why=question)
+        epoch.forget()
 
 
 def recover() -> int:

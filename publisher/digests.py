@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
-from . import numbers, posts, proofs
+from . import epoch, numbers, posts, proofs
 from .delivery import ledger
 from .handing import hand_over
 from .lifecycle import NotAllowed, Overtaken, Refusal, move, note
@@ -228,12 +228,13 @@ def start(digest: Digest) -> None:
     with transaction.atomic():
         # Asked again under the lock: an undo, or a new approval with a hold of its own, may have come meanwhile.
         current = _locked(digest)
-        if not current.due:
+        if not current.due or epoch.doubt():
             return
         if question := _question(current):
             _plan(current, None, None, "asked", attention=question)
         else:
             move(current, Digest.State.PREPARING, by=None, why="due", started_at=timezone.now())
+            epoch.advance()
             hand_over("workers.delivery.prepare", digest.pk)
     digest.refresh_from_db()
 
