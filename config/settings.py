@@ -78,6 +78,12 @@ CLAIM_SIZE = number("PUBLISHER_CLAIM_SIZE", 100)
 CLAIM_LEASE = number("PUBLISHER_CLAIM_LEASE", 60)
 SENDERS_AT_ONCE = number("PUBLISHER_SENDERS_AT_ONCE", 4)  # workers that may send one digest
 LATE_AFTER = number("PUBLISHER_LATE_AFTER", 6 * 3600)
+# How fast to send: as they were written, because publisher/delivery/ says in words what is wrong with them.
+RATE = os.environ.get("PUBLISHER_RATE", "")
+DOMAIN_RATE = os.environ.get("PUBLISHER_DOMAIN_RATE", "")
+DOMAIN_CONNECTIONS = os.environ.get("PUBLISHER_DOMAIN_CONNECTIONS", "")
+DOMAINS = os.environ.get("PUBLISHER_DOMAINS", "")
+WARM_UP = os.environ.get("PUBLISHER_WARM_UP", "")
 CLOCK_TICK = number("PUBLISHER_CLOCK_TICK", 2)
 
 # "This is a further machine of the installation with this id": publisher/epoch.py.

@@ -15,7 +15,9 @@ from kombu.exceptions import OperationalError
 
 from . import epoch, links, networks, reach
 from .delivery import keys
+from .delivery import manners, paces
 from .delivery.conversation import Conversation, Timeouts
+from .delivery.limits import LimitsWrong
 from .delivery.relays import Relay, RelayWrong, parse_relays
 from .lifecycle import Refusal
 from .models import Channel, Lease, Person, Publication
@@ -41,6 +43,7 @@ def run() -> Iterator[Check]:
     for check in (_workers, _address, _keys):
         yield from _safely(check)
     yield from _safely(_mail)
+    yield from _safely(_pace)
     yield from _safely(_bounces)
     for check in (_epoch, _clock, _people, _publications, _signatures, _channels) if database.ok else ():
         yield from _safely(check)
@@ -147,6 +150,20 @@ def _relay(name: str, relay: Relay, mend: str) -> Check:
         problem = conversation.sign_in()
     taken = "takes our login" if relay.user else "answers"
     return Check(name, problem is None, problem.text if problem else taken, mend)
+
+
+def _pace() -> Iterator[Check]:
+    try:
+        limits, first_day = paces.limits(), manners.first_day()
+    except LimitsWrong as problem:
+        yield Check("Pace", False, str(problem), "Change the variable, and start workers and clock anew.")
+        return
+    said = [f"at most {limits.rate:g} letters a second" if limits.rate else "as fast as the mail server takes it"]
+    if limits.domain_rate or limits.domain_connections or limits.domains:
+        said.append("with limits for domains")
+    if first_day:
+        said.append(f"from a new sender since {first_day:%d %B %Y}")
+    yield Check("Pace", True, ", ".join(said))
 
 
 def _our_name() -> str:

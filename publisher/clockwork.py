@@ -13,8 +13,8 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from . import digests, epoch, holders, notices, posts, sources
-from .delivery import ledger
+from . import digests, epoch, holders, members, notices, posts, sources
+from .delivery import ledger, manners, paces
 from .handing import hand_over
 from .lifecycle import Overtaken
 from .models import Delivery, Digest, Lease, Run, Source
@@ -73,6 +73,17 @@ def tick() -> None:
     _hand_over_all("workers.intake.poll", Source.due())
     for item_id in sources.without_picture():
         hand_over("workers.intake.picture", item_id)
+    for digest in manners.to_learn_from(timezone.now()):
+        members.suppress_failed(digest)
+    _tidy()
+
+
+def _tidy() -> None:
+    """Once a day: what no limit needs any more."""
+    now = timezone.now()
+    today = {"schedule": "tidy paces", "occurrence": f"{now:%Y-%m-%d}"}
+    if not Run.objects.filter(**today).exists():
+        once(**today, run=lambda: paces.tidy(now))
 
 
 def _ask_after_an_absence() -> None:

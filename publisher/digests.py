@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from . import epoch, numbers, posts, proofs
-from .delivery import ledger
+from .delivery import ledger, manners
 from .handing import hand_over
 from .lifecycle import NotAllowed, Overtaken, Refusal, move, note
 from .models import Approval, Digest, Entry, Event, Item, Person, Post, Proof, Publication
@@ -258,7 +258,8 @@ def resume(digest: Digest, *, by: Person) -> None:
     if digest.state != Digest.State.PAUSED:
         raise NotAllowed(f"{digest.label} is {digest.get_state_display()}, not paused.")
     frozen = digest.frozen_count is not None
-    rested: dict[str, Any] = {"attention": "", "breaks": 0, "resting_until": None}
+    # Whoever resumes has seen why it was paused: the list is right, or the first letters do not matter.
+    rested: dict[str, Any] = {"attention": "", "breaks": 0, "resting_until": None, **manners.accepted(digest)}
     move(digest, Digest.State.SENDING if frozen else Digest.State.PREPARING, by=by, **rested)
     hand_over("workers.delivery.send" if frozen else "workers.delivery.prepare", digest.pk)
 

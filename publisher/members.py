@@ -11,12 +11,14 @@ from itertools import islice
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 from email_validator import EmailNotValidError, validate_email
 
 from . import links, notices
+from .delivery import manners
 from .lifecycle import Refusal, move, note
-from .models import Consent, Delivery, Member, Notice, Person, Publication, Subscription, Suppression
+from .models import Consent, Delivery, Digest, Member, Notice, Person, Publication, Subscription, Suppression
 
 State = Subscription.State
 #: An address is asked to confirm at most this often, so that nobody can have a stranger's inbox filled.
@@ -111,6 +113,25 @@ def suppress(email: str, why: str) -> None:
         Suppression.objects.get_or_create(hash=Suppression.fingerprints(address)[0], defaults={"why": why})
         for subscription in Subscription.objects.filter(member__email=address, state=State.ACTIVE):
             move(subscription, State.SUPPRESSED, by=None, why=why)
+
+
+def suppress_failed(digest: Digest, most: int = 200) -> int:
+    """Suppress the addresses of which a server said that they do not exist; how many. Called until nothing is left.
+
+    Only when the failures speak of the addresses and not of a wrong list. Whoever joined anew since is left alone.
+    """
+    found = []
+    if manners.believed(digest):
+        with transaction.atomic():
+            chosen = list(_no_such_address(digest).values_list("member_id", flat=True)[:most])
+            _lock(pk__in=chosen)
+            # Asked again under the lock: somebody may have confirmed a new joining meanwhile.
+            found = list(_no_such_address(digest).filter(member_id__in=chosen).values_list("address", "enhanced"))
+            for address, enhanced in found:
+                suppress(address, f"no such address: {enhanced} to {digest.label}")
+    if len(found) < most:
+        Digest.objects.filter(pk=digest.pk).update(failures_suppressed_at=timezone.now())
+    return len(found)
 
 
 def erase(member: Member, *, by: Person | None) -> None:
@@ -286,6 +307,16 @@ def _lock(**which: Any) -> dict[str, int]:
     """
     locked = Member.objects.select_for_update(of=("self",)).filter(**which).order_by("pk")
     return dict(locked.values_list("email", "pk"))
+
+
+def _no_such_address(digest: Digest) -> QuerySet[Delivery]:
+    """The failed rows of members who are still mailed at that address, and have not joined since."""
+    active = Subscription.objects.filter(member_id=OuterRef("member_id"), state=State.ACTIVE)
+    failed = digest.deliveries.filter(
+        state=Delivery.State.FAILED, enhanced__in=manners.NO_SUCH_ADDRESS, member__email=F("address")
+    )
+    joined_since = active.filter(state_since__gt=OuterRef("state_since"))
+    return failed.filter(Exists(active)).exclude(Exists(joined_since)).order_by("member_id")
 
 
 def _activate(subscription: Subscription) -> None:

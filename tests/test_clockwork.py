@@ -126,5 +126,5 @@ def test_due_posts_notices_and_sources_are_handed_over(sending, handed, publicat
 
 def test_a_tick_costs_the_same_however_much_there_is(make_members, sending, handed, django_assert_max_num_queries):
     make_members(200, prefix="more")
-    with django_assert_max_num_queries(25):
+    with django_assert_max_num_queries(30):
         clockwork.tick()

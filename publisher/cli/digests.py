@@ -7,7 +7,7 @@ import typer
 from django.utils import timezone
 
 from .. import digests, links
-from ..delivery import ledger
+from ..delivery import ledger, manners
 from ..lifecycle import Refusal, history
 from ..models import Digest, Event, Proof
 from .answers import By, In, Json, as_json, say, table, the_digest, the_person, the_publication
@@ -44,6 +44,8 @@ def show(number: Number = None, publication: In = None, json: Json = False) -> N
     say(f"{digest.label}: {digest.get_state_display()}")
     if digest.attention:
         say(digest.attention, style="yellow")
+    for sentence in manners.standing(digest):
+        say(sentence)
     if proof := digest.review or digest.proof:
         say(f"Proof {proof.sha256}, for {proof.audience_count} members")
     table("Entries", ["", "title"], ((e.position, e.title) for e in digest.entries.all()))
@@ -159,6 +161,7 @@ def _shown(digest: Digest) -> dict[str, Any]:
         "state": digest.state,
         "start_at": digest.start_at,
         "attention": digest.attention,
+        "holds_back": manners.standing(digest),
         "archive": links.digest_url(digest) if digest.number else None,
         "review": digest.review.sha256 if digest.review else None,
         "proof": digest.proof.sha256 if digest.proof else None,

@@ -8,6 +8,7 @@ from .epochs import Epoch
 from .events import Event
 from .items import Item, Picture
 from .members import Consent, Member, Subscription, Suppression
+from .paces import Pace
 from .people import Person
 from .publications import Publication, StandingSection
 from .sources import Source
@@ -25,6 +26,7 @@ __all__ = [
     "Lease",
     "Member",
     "Notice",
+    "Pace",
     "Person",
     "Picture",
     "Post",

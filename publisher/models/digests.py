@@ -66,6 +66,14 @@ class Digest(Lives):
     #: The last member looked at while the audience is being frozen, and how many rows that made.
     freeze_cursor = models.BigIntegerField(default=0)
     frozen_count = models.PositiveIntegerField(null=True, blank=True)
+    #: The first letters are out, and the others wait until then; how they fared was looked at, or a person went on.
+    canary_until = models.DateTimeField(null=True, blank=True)
+    canary_passed = models.BooleanField(default=False)
+    #: Of its first outcomes few were failures for good; or a person who saw them says that the list is right.
+    list_checked = models.BooleanField(default=False)
+    failures_accepted = models.BooleanField(default=False)
+    #: When its failed addresses were last looked through for those that do not exist.
+    failures_suppressed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-date", "-id"]

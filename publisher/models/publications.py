@@ -55,6 +55,8 @@ class Publication(models.Model):
     free_numbers = models.JSONField(default=list, blank=True)
     four_eyes = models.BooleanField(default=True, help_text="Nobody approves what they edited themselves.")
     hold_minutes = models.PositiveIntegerField(default=5, help_text="Between approval and the first letter: undo.")
+    canary_size = models.PositiveIntegerField(default=0, help_text="So many letters go out first; 0: all at once.")
+    canary_minutes = models.PositiveIntegerField(default=15, help_text="For so long the others wait for them.")
 
     class Meta:
         ordering = ["series"]

@@ -1,0 +1,276 @@
+"""What a sending does before it goes out at full speed, and what stops it: warm-up, canary, the check of the list.
+
+    allowance   how many rows a worker may claim now, and why not more
+    verdict     why a person must look at the list before anything more is sent
+    standing    the same for those who watch, in sentences
+
+Callers of the first two hold the digest's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from ..models import Delivery, Digest
+from . import paces, warming
+from .limits import LimitsWrong
+from .replies import Phase, scope_of
+
+State = Delivery.State
+#: With these the first letters have not fared well: more than a tenth of them, and two at least.
+CANARY_SHARE, CANARY_LEAST = 0.10, 2
+_UNWELL = (State.FAILED, State.DEFERRED, State.UNKNOWN)
+#: A list is looked at when so many have their outcome: more than a twentieth failed for good, and twenty at least.
+LOOKED_AT, LIST_SHARE, LIST_LEAST = 500, 0.05, 20
+#: The outcomes that the relay's answer gave.
+_ANSWERED = (State.SENT, State.FAILED, State.UNKNOWN, State.BOUNCED)
+_BEGUN = (*_ANSWERED, State.CLAIMED, State.ARMED, State.DEFERRED)
+#: The enhanced codes (RFC 3463) of an address that does not exist. Not 5.2.2, a full mailbox; never 5.7.x, about us.
+NO_SUCH_ADDRESS = (
+    "5.1.1",  # bad destination mailbox address
+    "5.1.2",  # bad destination system address
+    "5.1.3",  # bad destination mailbox address syntax
+    "5.1.10",  # the recipient's domain takes no mail (a null MX, RFC 7505)
+)
+#: How often the failures of a sending under way are looked through, for addresses that do not exist.
+LOOK_AGAIN_AFTER = timedelta(minutes=1)
+#: A claim holds no more rows than the rate lets go in so many seconds.
+CLAIMED_AHEAD = 30
+_NAMED = 5
+_PHASES = frozenset(Phase)
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """How many rows may be claimed. Where none may: when to ask again; None: not by itself, pause it with `why`."""
+
+    count: int
+    again_at: datetime | None = None
+    why: str = ""
+
+
+def allowance(digest: Digest, wanted: int, now: datetime) -> Allowance:
+    """How many of the rows that a worker wants it may claim now. What is allowed counts for the day of a new sender:
+    `unsent` gives back what did not go out."""
+    why = ""
+    for rule in (_paced, _canary, _warmed):
+        allowed = rule(digest, wanted, now)
+        if not allowed.count:
+            return allowed
+        wanted, why = allowed.count, allowed.why or why
+    return Allowance(wanted, None, why)
+
+
+def unsent(digest: Digest, count: int, now: datetime) -> None:
+    """So many rows that were allowed went back to the queue without an attempt."""
+    if count and _cap(now) is not None:
+        paces.give_back_of_day(sender_domain(digest), count, now)
+
+
+def verdict(digest: Digest) -> str | None:
+    """Why the list may be the wrong one, in a sentence with which the digest is paused; None where all is well.
+
+    Hard failures: at least 20, and more than 5 % of the first 500 outcomes (of a shorter list: of all). Said as soon
+    as it is certain. It suppresses nobody. When the first 500 have passed, or a person went on, it is not asked again.
+    """
+    if digest.list_checked or digest.failures_accepted:
+        return None
+    outcomes = list(_first_outcomes(digest))
+    hard = sum(state == State.FAILED and _hard(*answer) for state, *answer in outcomes)
+    looked_at = min(LOOKED_AT, digest.frozen_count or LOOKED_AT)
+    if hard >= LIST_LEAST and hard > LIST_SHARE * looked_at:
+        return (
+            f"{hard} of the first {len(outcomes)} letters failed for good: is this the right list? Nobody was taken "
+            "off it. Look at what failed; resuming says that the list is right."
+        )
+    if len(outcomes) >= LOOKED_AT:
+        digest.list_checked = True
+        Digest.objects.filter(pk=digest.pk).update(list_checked=True)
+    return None
+
+
+def accepted(digest: Digest) -> dict[str, bool]:
+    """The fields by which a person who resumes says yes to what stopped the digest; only to what can be seen now."""
+    fields = {"failures_accepted": verdict(digest) is not None, "canary_passed": bool(_canary_verdict(digest))}
+    return {name: True for name, said in fields.items() if said}
+
+
+def believed(digest: Digest) -> bool:
+    """Whether failures speak of the addresses, and not of a wrong list: the check has passed, or a person said so."""
+    if digest.list_checked or digest.failures_accepted:
+        return True
+    return digest.state == Digest.State.SENT and verdict(digest) is None
+
+
+def to_learn_from(now: datetime) -> QuerySet[Digest]:
+    """The digests whose failures have not been looked through since they were last known to grow."""
+    under_way = Q(state__in=[Digest.State.SENDING, Digest.State.PAUSED])
+    over = Q(state__in=[Digest.State.SENT, Digest.State.CANCELLED])
+    never = Q(failures_suppressed_at=None)
+    grown = under_way & Q(failures_suppressed_at__lt=now - LOOK_AGAIN_AFTER)
+    ended = over & Q(failures_suppressed_at__lt=F("state_since"))
+    return Digest.objects.filter((never & (under_way | over)) | grown | ended).select_related("publication")
+
+
+def sender_domain(digest: Digest) -> str:
+    sender = digest.proof.sender["email"] if digest.proof else digest.publication.sender_email
+    return str(sender).rpartition("@")[2].lower()
+
+
+def first_day() -> date | None:
+    """The first day of a new sending domain, as it is set. LimitsWrong where it is no date."""
+    if not settings.WARM_UP:
+        return None
+    try:
+        return date.fromisoformat(settings.WARM_UP)
+    except ValueError as problem:
+        raise LimitsWrong(f"PUBLISHER_WARM_UP is “{settings.WARM_UP}”: give a date, as 2026-11-23.") from problem
+
+
+def standing(digest: Digest, now: datetime | None = None) -> list[str]:
+    """What holds a sending back just now, in sentences; none where it is not sending."""
+    now = now or timezone.now()
+    if digest.state != Digest.State.SENDING:
+        return []
+    try:
+        rate, day = paces.limits().rate, _said_of_the_day(digest, now)
+    except LimitsWrong as problem:
+        return [str(problem)]
+    pace = f"At most {rate:g} letters a second." if rate else ""
+    said = [_said_of_the_relay(digest, now), _said_of_the_canary(digest, now), day, pace, *_said_of_domains(now)]
+    return [sentence for sentence in said if sentence]
+
+
+# ---- The rules
+
+
+def _paced(digest: Digest, wanted: int, now: datetime) -> Allowance:
+    rate = paces.limits().rate
+    return Allowance(min(wanted, max(1, int(rate * CLAIMED_AHEAD))) if rate else wanted)
+
+
+def _canary(digest: Digest, wanted: int, now: datetime) -> Allowance:
+    size = digest.publication.canary_size
+    if not size or digest.canary_passed:
+        return Allowance(wanted)
+    begun = digest.deliveries.filter(state__in=_BEGUN)[:size].count()
+    if begun < size:
+        return Allowance(min(wanted, size - begun))
+    # Read anew: another worker may have set it since ours has loaded the digest.
+    digest.refresh_from_db(fields=["canary_until", "canary_passed"])
+    until = digest.canary_until or now + timedelta(minutes=digest.publication.canary_minutes)
+    if digest.canary_until is None:
+        _keep(digest, canary_until=until)
+    if not digest.canary_passed and until > now:
+        return Allowance(0, until, _said_of_the_canary(digest, now))
+    if why := _canary_verdict(digest):
+        return Allowance(0, None, why)
+    _keep(digest, canary_passed=True)
+    return Allowance(wanted)
+
+
+def _canary_verdict(digest: Digest) -> str:
+    """Why the first letters stop the others; empty where they do not, or it has been decided."""
+    if digest.canary_until is None or digest.canary_passed:
+        return ""
+    unwell = digest.deliveries.filter(state__in=_UNWELL).count()
+    begun = digest.deliveries.filter(state__in=_BEGUN).count()
+    if unwell < CANARY_LEAST or unwell <= CANARY_SHARE * begun:
+        return ""
+    return (
+        f"Of the first {begun} letters {unwell} failed, were put off or are unknown: look why. "
+        "Resuming sends the others."
+    )
+
+
+def _warmed(digest: Digest, wanted: int, now: datetime) -> Allowance:
+    cap = _cap(now)
+    if cap is None:
+        return Allowance(wanted)
+    taken = paces.take_of_day(sender_domain(digest), wanted, cap, now)
+    if taken:
+        return Allowance(taken)
+    tomorrow = datetime.combine(_day(now) + timedelta(days=1), datetime.min.time(), UTC)
+    return Allowance(0, tomorrow, _said_of_the_day(digest, now))
+
+
+def _cap(now: datetime) -> int | None:
+    """How many letters a new sender may send today; None where there is no cap."""
+    first = first_day()
+    return None if first is None else warming.cap(first, _day(now))
+
+
+def _day(now: datetime) -> date:
+    return now.astimezone(UTC).date()
+
+
+def _keep(digest: Digest, **fields: Any) -> None:
+    Digest.objects.filter(pk=digest.pk).update(**fields)
+    for name, value in fields.items():
+        setattr(digest, name, value)
+
+
+# ---- The list
+
+
+def _first_outcomes(digest: Digest) -> Iterable[tuple[Any, ...]]:
+    """Asked only until the first 500 are there: so they are few, and sorting them costs little."""
+    answered = digest.deliveries.filter(state__in=_ANSWERED).order_by("state_since", "id")
+    return answered.values_list("state", "code", "enhanced", "phase")[:LOOKED_AT]
+
+
+def _hard(code: int | None, enhanced: str, phase: str) -> bool:
+    """Whether a permanent answer was about the recipient: not about us, and not a retry that was given up."""
+    if code is None or not 500 <= code < 600 or phase not in _PHASES:
+        return False
+    return scope_of(Phase(phase), code, enhanced or None) == "recipient"
+
+
+# ---- What is said
+
+
+def _said_of_the_relay(digest: Digest, now: datetime) -> str:
+    if digest.resting_until is None or digest.resting_until <= now or not digest.breaks:
+        return ""
+    return f"The mail server broke off; it is tried again at {_moment(digest.resting_until)}."
+
+
+def _said_of_the_canary(digest: Digest, now: datetime) -> str:
+    size = digest.publication.canary_size
+    if not size or digest.canary_passed:
+        return ""
+    if digest.canary_until is None:
+        minutes = digest.publication.canary_minutes
+        return f"Canary: the first {size} letters go out, then the others wait {minutes} minutes."
+    if digest.canary_until <= now:
+        return ""
+    return (
+        f"Canary: the first {size} letters are out; the others follow at {_moment(digest.canary_until)}, "
+        f"unless more than {CANARY_SHARE:.0%} of those fail."
+    )
+
+
+def _said_of_the_day(digest: Digest, now: datetime) -> str:
+    cap = _cap(now)
+    if cap is None:
+        return ""
+    count = paces.of_day(sender_domain(digest), now)
+    goes_on = ", goes on tomorrow 00:00 UTC" if count >= cap else ""
+    return f"Warm-up: {count:,} of {cap:,} today{goes_on}."
+
+
+def _said_of_domains(now: datetime) -> list[str]:
+    rests = sorted(paces.resting(None, now).items())
+    said = [f"{domain} asked for patience: it rests until {_moment(until)}." for domain, until in rests[:_NAMED]]
+    return [*said, f"{len(rests) - _NAMED} more domains rest."] if len(rests) > _NAMED else said
+
+
+def _moment(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%H:%M} UTC"
