@@ -143,9 +143,11 @@ def server_of(row: Row, serve: Callable[..., Server], authority: Authority, *, s
     offers = ["mail.example.org", *row.offers, *(["PIPELINING"] if pipelining else [])]
     ehlo = "".join(f"250-{offer}\r\n" for offer in offers[:-1]) + f"250 {offers[-1]}\r\n"
     # What is done at the opening is done to one connection; what is done to one message, to Rosa's.
-    once = {step: action if is_repeated(step, action) else [action] for step, action in row.script.items()}
+    script = {
+        step: action if step in OF_ONE_MESSAGE | {"QUIT"} else once(action) for step, action in row.script.items()
+    }
     return serve(
-        once,
+        script,
         good=GOOD | {"EHLO": ehlo.encode()},
         struck=struck,
         tls=None if row.tls == "none" else authority.good,
@@ -154,8 +156,9 @@ def server_of(row: Row, serve: Callable[..., Server], authority: Authority, *, s
     )
 
 
-def is_repeated(step: str, action: Action | list[Action | None]) -> bool:
-    return isinstance(action, list) or step in OF_ONE_MESSAGE or step == "QUIT"
+def once(action: Action | list[Action | None]) -> list[Action | None]:
+    """A list of its own: the server uses it up."""
+    return [*action] if isinstance(action, list) else [action]
 
 
 def relay_of(row: Row, server: Server) -> Relay:

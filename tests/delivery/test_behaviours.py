@@ -60,7 +60,8 @@ def test_each_behaviour_has_its_outcome(
     wanted = row.outcome(manner)
     assert seen(outcomes[rosa], letters[rosa], server, wanted) == wanted, outcomes[rosa].text
     others = [outcome.result for outcome in (*outcomes[:rosa], *outcomes[rosa + 1 :])]
-    assert set(others) <= ({Result.SENT, Result.DEFERRED} if manner == "chained" else {Result.SENT})
+    # What is under way together breaks together, but nobody is refused with another's words.
+    assert set(others) == {Result.SENT} or (manner == "chained" and Result.FAILED not in others)
     assert_nothing_was_made_up(server, letters, outcomes)
     assert server.hasty == [], "more was sent than the server had offered to take at once"
 
