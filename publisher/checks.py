@@ -14,8 +14,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from . import epoch, links, networks, reach
-from .delivery import keys
-from .delivery import manners, paces
+from .delivery import keys, manners, paces
 from .delivery.conversation import Conversation, Timeouts
 from .delivery.limits import LimitsWrong
 from .delivery.relays import Relay, RelayWrong, parse_relays
@@ -43,8 +42,8 @@ def run() -> Iterator[Check]:
     for check in (_workers, _address, _keys):
         yield from _safely(check)
     yield from _safely(_mail)
-    yield from _safely(_pace)
     yield from _safely(_bounces)
+    yield from _safely(_pace)
     for check in (_epoch, _clock, _people, _publications, _signatures, _channels) if database.ok else ():
         yield from _safely(check)
 
