@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.utils import timezone
+
 from publisher import digests
 from publisher.models import Approval, Digest
 
@@ -47,3 +49,10 @@ def test_a_draft_has_nothing_to_approve(publisher, proof, anne, ben):
     assert answer.err == (
         "Update 120. 31 March 2007 has no proof in review: make one with `publisher digests proof`.\n"
     )
+
+
+def test_what_holds_a_sending_back_is_shown(publisher, proof, ben, settings):
+    settings.WARM_UP = f"{timezone.now():%Y-%m-%d}"
+    Digest.objects.update(state="sending")
+    assert "Warm-up: 0 of 50 today.\n" in publisher("digests", "show").out
+    assert publisher("digests", "show", "--json").json()["holds_back"] == ["Warm-up: 0 of 50 today."]

@@ -45,6 +45,14 @@ def test_one_wrong_setting_changes_none(publisher, publication, anne):
     assert not Event.objects.exists()
 
 
+def test_how_many_letters_go_out_first_is_set(publisher, publication, anne):
+    assert (publication.canary_size, publication.canary_minutes) == (0, 15)
+    assert publisher("publications", "set", "canary_size=100", "canary_minutes=30", "--by", "anne").status == 0
+    publication.refresh_from_db()
+    assert (publication.canary_size, publication.canary_minutes) == (100, 30)
+    assert publisher("publications", "set", "canary_size=-1", "--by", "anne").status == 1
+
+
 def test_a_number_that_was_given_away_is_never_given_again(publisher, proof, anne):
     answer = publisher("publications", "set", "next_number=120", "--by", "anne")
     assert answer.err == "next_number: 120 was given away already, so 121 is the first that is free.\n"

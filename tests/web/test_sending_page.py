@@ -70,6 +70,17 @@ def test_counts_that_do_not_sum_are_not_passed_over(as_ben: Client, sending: Any
     )
 
 
+def test_what_holds_a_sending_back_is_said_while_it_sends(
+    as_ben: Client, sending: Any, read: Any, settings: Any, ben: Any
+) -> None:
+    settings.RATE = "10"
+    assert read(as_ben.get(to("sending", sending)))(".holds-back li") == ["At most 10 letters a second."]
+
+    digests.pause(sending, by=ben)
+
+    assert read(as_ben.get(to("sending", sending)))(".holds-back") == []
+
+
 def test_the_page_asks_again_while_it_moves_and_stops_when_it_is_settled(
     as_ben: Client, sending: Any, read: Any
 ) -> None:
