@@ -1,4 +1,4 @@
-"""Joining, confirming, leaving, being suppressed, erased and imported: told by what is stored and mailed."""
+"""Joining, confirming, leaving, being suppressed and erased: told by what is stored and mailed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from publisher import links, members
 from publisher.delivery import ledger
 from publisher.lifecycle import Refusal
 from publisher.models import Consent, Delivery, Event, Member, Notice, Publication, Subscription, Suppression
+from tests.lists import bring
 
 ROSA = "rosa@members.example"
 
@@ -313,134 +314,6 @@ def test_who_is_erased_in_the_midst_of_a_sending_gets_nothing(sending, members_n
     members.erase(members_named[0], by=anne)
     claimed = ledger.claim(sending, "worker")
     assert sorted(row.address for row in claimed) == [f"m{n}@members.example" for n in range(1, 5)]
-
-
-# Importing
-
-
-def bring(publication: Any, by: Any, *lines: str, basis: str = "consent") -> members.Imported:
-    """Import these lines; the last report."""
-    text = [f"{line}\n" for line in lines]
-    *_, report = members.import_csv(text, publication, by=by, basis=basis, how="import members.csv")
-    return report
-
-
-def test_an_import_brings_active_members_and_how_they_agreed(publication, anne, other_publication):
-    lines = ["E-mail,First name,last_name,Note", "Rosa@Members.example,Rosa,Vega,x", "luis@members.example,,", ""]
-    report = bring(publication, anne, *lines, basis="soft_opt_in")
-    assert (report.added, report.known, report.refused, report.rejected) == (2, 0, 0, [])
-    assert sorted(Member.objects.values_list("email", "first_name", "last_name")) == [
-        ("luis@members.example", "", ""),
-        (ROSA, "Rosa", "Vega"),
-    ]
-    consents = {(c.basis, c.how, c.by, c.confirmed_at is not None) for c in Consent.objects.all()}
-    assert consents == {("soft_opt_in", "import members.csv", anne, True)}
-    assert ledger.audience(publication).count() == 2
-    assert not ledger.audience(other_publication).exists()
-    assert not Notice.objects.exists()
-    event = Event.objects.get(noun="publication")
-    assert (event.verb, event.by, event.detail["added"]) == ("imported members", anne, 2)
-
-
-def test_importing_again_changes_nobody(publication, anne):
-    bring(publication, anne, "email,first_name", f"{ROSA},Rosa")
-    before = people()
-    report = bring(publication, anne, "email,first_name", f"{ROSA},Somebody", f"{ROSA},Twice")
-    assert (report.added, report.known, report.refused) == (0, 2, 0)
-    assert people() == before
-
-
-def test_an_import_makes_nobody_active_again(join, make_members, anne, publication):
-    stranger, *known = every_kind_of_person(join, make_members, anne)
-    report = bring(publication, anne, "email", stranger, *known)
-    assert (report.added, report.known, report.refused) == (1, 2, 3)
-    assert [state(address) for address in (stranger, *known[:4])] == [
-        "active",
-        "pending",
-        "active",
-        "left",
-        "suppressed",
-    ]
-    assert not Member.objects.filter(email=known[4]).exists()
-
-
-def test_a_member_of_one_publication_is_imported_into_another(publication, other_publication, make_members, anne):
-    make_members(1, of=other_publication)
-    assert bring(publication, anne, "email", "m0@members.example").added == 1
-    assert Member.objects.count() == 1
-
-
-def test_a_broken_line_is_reported_with_its_number_and_the_good_ones_are_kept(publication, anne):
-    report = bring(
-        publication,
-        anne,
-        "first_name,email",
-        "Rosa,rosa@members.example",
-        "Nobody,not an address",
-        "",
-        '"Open,luis@members.example',
-        "Eva,eva@members.example",
-        "Short",
-        'Two,"two@members.example" x',
-        '"Ana\nMaría",ana@members.example,more,than,named',
-        "Last,last@members.example",
-    )
-    assert sorted(Member.objects.values_list("email", "first_name")) == [
-        ("ana@members.example", "Ana María"),
-        ("eva@members.example", "Eva"),
-        ("last@members.example", "Last"),
-        (ROSA, "Rosa"),
-    ]
-    assert [(line, why.split(":")[0]) for line, why in report.rejected] == [
-        (3, "“not an address” is not an e-mail address"),
-        (5, "The quotation marks in this line do not match."),
-        (7, "“” is not an e-mail address"),
-        (8, "The quotation marks in this line do not match."),
-    ]
-    assert report.added == 4
-
-
-@pytest.mark.parametrize("header", ["email;first_name", "\ufeffE-Mail Address\tfirst_name", '"EMAIL","First Name"'])
-def test_lists_are_read_as_spreadsheets_write_them(publication, anne, header):
-    parted = ";" if ";" in header else "\t" if "\t" in header else ","
-    bring(publication, anne, header, f"{ROSA}{parted}Rosa")
-    assert list(Member.objects.values_list("email", "first_name")) == [(ROSA, "Rosa")]
-
-
-@pytest.mark.parametrize("lines", [[], ["first_name,last_name", "Rosa,Vega"], [f"{ROSA}"]])
-def test_a_list_without_a_column_of_addresses_is_refused(publication, anne, lines):
-    with pytest.raises(Refusal, match="one of them “email”"):
-        bring(publication, anne, *lines)
-
-
-def test_a_basis_that_the_law_does_not_know_is_refused(publication, anne):
-    with pytest.raises(Refusal, match="“they are nice” is no basis"):
-        bring(publication, anne, "email", ROSA, basis="they are nice")
-    assert not Member.objects.exists()
-
-
-def test_a_long_list_is_taken_in_chunks_and_told_of_while_it_is(publication, anne, monkeypatch):
-    monkeypatch.setattr(members, "_CHUNK", 10)
-    lines = ["email\n", *(f"m{n % 20}@members.example\n" for n in range(25))]
-    told = [
-        (report.added, report.known)
-        for report in members.import_csv(lines, publication, by=anne, basis="consent", how="import")
-    ]
-    assert told == [(10, 0), (20, 0), (20, 5)]
-
-
-@pytest.mark.parametrize("cell", ["=1+1", "+44 20", "-x", "@SUM(A1)", "\tx", "\rx", "\nx"])
-def test_a_cell_is_no_formula_and_comes_back_as_it_was(cell):
-    assert members.spreadsheet_safe(cell) == f"'{cell}"
-    assert members.spreadsheet_safe("Rosa") == "Rosa"
-
-
-def test_what_was_exported_is_imported_as_it_was(publication, anne):
-    bring(publication, anne, "email,first_name", "'+rosa@members.example,'=Rosa", "'o@members.example,'O")
-    assert sorted(Member.objects.values_list("email", "first_name")) == [
-        ("'o@members.example", "'O"),
-        ("+rosa@members.example", "=Rosa"),
-    ]
 
 
 def test_members_are_named_by_number_where_they_end_up_in_logs(rosa):

@@ -12,6 +12,7 @@ from django.db import connection
 
 from publisher import links, members
 from publisher.models import Consent, Event, Member, Notice, Subscription, Suppression
+from tests import lists
 
 ROSA = "rosa@members.example"
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -54,8 +55,7 @@ def bring(publication):
     """bring(addresses): import them; what the import counted."""
 
     def import_(addresses: list[str]) -> tuple[int, int, int]:
-        lines = ["email\n", *(f"{address}\n" for address in addresses)]
-        *_, told = members.import_csv(lines, publication, by=None, basis="consent", how="import")
+        told = lists.bring(publication, None, "email", *addresses)
         return told.added, told.known, told.refused
 
     return import_

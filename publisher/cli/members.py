@@ -2,15 +2,17 @@ from __future__ import annotations
 
 import csv
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from .. import members
+from .. import imports, members
 from ..lifecycle import Refusal
 from ..models import Member, Subscription
-from .answers import By, In, Json, as_json, progress, remark, say, table, the_person, the_publication
+from .answers import By, In, Json, as_json, remark, say, table, the_person, the_publication
+from .importing import Rejects, Watch, opened
 
 app = typer.Typer(help="Members: import, export, show, erase.", no_args_is_help=True)
 
@@ -19,25 +21,30 @@ _EXPORTED = ("email", "first_name", "last_name", "state", "since")
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, metavar="FILE.csv")],
+    # Not exists=True: this Typer then refuses “-”, whatever allow_dash says.
+    file: Annotated[Path, typer.Argument(dir_okay=False, readable=True, metavar="FILE.csv")],
     basis: Annotated[str, typer.Option(help="consent or soft_opt_in: on what they may be mailed.")] = "consent",
+    report: Annotated[
+        Path | None, typer.Option(metavar="PATH", help="Where rejected lines are written: else FILE.rejected.csv.")
+    ] = None,
     publication: In = None,
     by: By = None,
     json: Json = False,
 ) -> None:
-    """Read members from a CSV file. Nobody who left or is suppressed is made active again."""
+    """Read members from a CSV file (“-”: standard input). Nobody who left or is suppressed is made active again."""
     chosen, person = the_publication(publication), the_person(by)
-    report = members.Imported()
-    shown, task = progress(f"Reading {file.name}")
-    with file.open(encoding=_encoding(file), newline="", errors="replace") as lines, shown:
-        for report in members.import_csv(lines, chosen, by=person, basis=basis, how=f"import {file.name}"):
-            shown.update(task, completed=report.added + report.known)
+    name = "standard-input" if str(file) == "-" else file.name
+    told, rejected = imports.Imported(), report or file.with_name(f"{name}.rejected.csv")
+    with opened(file) as source, Rejects(rejected, source) as rejects, Watch(source, name) as watch:
+        how = f"import {name}"
+        for told in imports.import_csv(watch.blocks(), chosen, by=person, basis=basis, how=how, reject=rejects.add):
+            watch.see(told, rejects.first())
     if json:
-        as_json({"added": report.added, "known": report.known, "refused": report.refused, "rejected": report.rejected})
+        as_json({**asdict(told), "report": str(rejected) if told.rejected else None})
         return
-    say(f"{report.added} added, {report.known} known already, {report.refused} left or suppressed and not added.")
-    for line, why in report.rejected:
-        remark(f"{file.name}:{line}: {why}", "red")
+    say(f"{told.added} added, {told.known} known already, {told.refused} left or suppressed and not added.")
+    if told.rejected:
+        remark(f"{told.rejected} line{'s'[: told.rejected != 1]} rejected: see {rejected}.", "red")
 
 
 @app.command()
@@ -51,7 +58,7 @@ def export(publication: In = None, json: Json = False) -> None:
     writer = csv.writer(sys.stdout)
     writer.writerow(_EXPORTED)
     for row in rows.iterator():
-        writer.writerow(members.spreadsheet_safe(cell) for cell in _exported(row))
+        writer.writerow(imports.spreadsheet_safe(cell) for cell in _exported(row))
 
 
 @app.command()
@@ -98,17 +105,6 @@ def erase(email: str, by: By = None) -> None:
 def _exported(row: Subscription) -> tuple[str, ...]:
     member = row.member
     return member.email, member.first_name, member.last_name, row.state, row.state_since.isoformat()
-
-
-def _encoding(file: Path) -> str:
-    """UTF-8 where the file is that, else what spreadsheets on Windows write."""
-    try:
-        with file.open(encoding="utf-8-sig") as lines:
-            for _ in lines:
-                pass
-    except UnicodeDecodeError:
-        return "cp1252"
-    return "utf-8-sig"
 
 
 def _named(email: str) -> Member:

@@ -47,7 +47,7 @@ def publisher(db: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 
     def run(*words: Any, typed: str = "") -> Answer:
         monkeypatch.setattr(sys, "argv", ["publisher", *map(str, words)])
-        monkeypatch.setattr(sys, "stdin", io.StringIO(typed))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(typed.encode())))
         capsys.readouterr()
         status = 0
         try:

@@ -25,14 +25,56 @@ def write(tmp_path: Path):
 def test_a_list_is_taken_in_whatever_wrote_it(publisher, write, members, anne, encoding):
     answer = publisher("members", "import", write(LIST, encoding), "--by", "anne")
     assert (answer.status, answer.out) == (0, "1 added, 1 known already, 0 left or suppressed and not added.\n")
-    assert answer.err.startswith("members.csv:3: “not an address” is not an e-mail address")
+    told, where = answer.err.splitlines()
+    assert told.startswith("members.csv:3: “not an address” is not an e-mail address")
+    assert where.startswith("1 line rejected: see ")
     assert Member.objects.get(email="rosa@members.example").first_name == "José"
     assert (Consent.objects.get().how, Consent.objects.get().by) == ("import members.csv", anne)
 
 
 def test_an_import_speaks_json(publisher, write, publication, anne):
-    told = publisher("members", "import", write(LIST), "--by", "anne", "--basis", "soft_opt_in", "--json").json()
-    assert (told["added"], told["known"], told["refused"], told["rejected"][0][0]) == (2, 0, 0, 3)
+    file = write(LIST)
+    told = publisher("members", "import", file, "--by", "anne", "--basis", "soft_opt_in", "--json").json()
+    assert told == {"added": 2, "known": 0, "refused": 0, "rejected": 1, "report": f"{file}.rejected.csv"}
+
+
+def test_all_rejected_lines_are_in_a_report_and_the_first_are_shown(publisher, write, publication, anne, tmp_path):
+    lines = [f"=nobody{n},x" for n in range(50)]
+    file, report = write("\n".join(["email,first_name", *lines])), tmp_path / "elsewhere.csv"
+    answer = publisher("members", "import", file, "--by", "anne", "--report", report)
+    assert answer.err.count("is not an e-mail address") == 20
+    assert answer.err.endswith(f"50 lines rejected: see {report}.\n")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere.csv", "members.csv"]
+    (header, *rows) = csv.reader(io.StringIO(report.read_text(encoding="utf-8-sig")))
+    assert (header, len(rows), rows[0][0], rows[0][2]) == (["line", "problem", "text"], 50, "2", "'=nobody0,x")
+    assert oct(report.stat().st_mode & 0o777) == "0o600"
+
+
+def test_a_report_is_there_only_as_long_as_something_was_rejected(publisher, write, publication, anne, tmp_path):
+    file, report = write(LIST), tmp_path / "members.csv.rejected.csv"
+    publisher("members", "import", file, "--by", "anne")
+    told = report.read_text()
+    publisher("members", "import", file, "--by", "anne", "--basis", "hope")
+    assert report.read_text() == told
+    publisher("members", "import", write("email\nrosa@members.example\n"), "--by", "anne")
+    assert not report.exists()
+
+
+def test_a_report_overwrites_no_list_and_must_have_a_place(publisher, write, publication, anne, tmp_path):
+    file = write(LIST)
+    for report, why in ((file, "would overwrite"), (tmp_path / "no" / "where.csv", "No such file or directory")):
+        answer = publisher("members", "import", file, "--by", "anne", "--report", report)
+        assert (answer.status, why in answer.err, "with --report" in answer.err) == (1, True, True)
+    assert file.read_text(encoding="utf-8") == LIST
+    assert not Member.objects.exists()
+
+
+def test_a_list_is_read_from_a_pipe(publisher, publication, anne, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    answer = publisher("members", "import", "-", "--by", "anne", typed="email\nrosa@members.example\n")
+    assert answer.out == "1 added, 0 known already, 0 left or suppressed and not added.\n"
+    assert Consent.objects.get().how == "import standard-input"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_wrong_basis_or_list_is_one_sentence(publisher, write, publication, anne):

@@ -1,0 +1,132 @@
+"""What is seen of an import: how far it is, and a file of the lines that were rejected."""
+
+from __future__ import annotations
+
+import csv
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from ..imports import Broken, Imported, spreadsheet_safe
+from ..lifecycle import Refusal
+from .answers import err, remark
+
+#: So many rejected lines are shown; the file has them all.
+SHOWN = 20
+_BLOCK = 256 * 1024
+#: Without a terminal a line is written so often, in seconds.
+_EVERY = 10.0
+
+
+@contextmanager
+def opened(file: Path) -> Iterator[BinaryIO]:
+    """The file; standard input where it is called “-”."""
+    if str(file) == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        source = file.open("rb")
+    except OSError as problem:
+        raise Refusal(f"{file} cannot be read: {problem.strerror}.") from problem
+    with source:
+        yield source
+
+
+class Rejects:
+    """The rejected lines: written as they come, the first of them kept to be shown. Without any there is no file."""
+
+    def __init__(self, path: Path, source: BinaryIO) -> None:
+        self.path, self.count, self._first = path, 0, list[Broken]()
+        if path.exists() and _is(path, source):
+            raise Refusal(f"The report of rejected lines would overwrite {path}: name another file with --report.")
+        try:
+            # It holds addresses: for whoever imports, and for nobody else.
+            os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+        except OSError as problem:
+            why = f"The report of rejected lines cannot be written to {path} ({problem.strerror})"
+            raise Refusal(f"{why}: name another file with --report.") from problem
+
+    @cached_property
+    def _file(self) -> TextIO:
+        # With a mark, so that spreadsheets read it as what it is.
+        return self.path.open("w", encoding="utf-8-sig", newline="")
+
+    def add(self, broken: Broken) -> None:
+        rows = csv.writer(self._file)
+        if not self.count:
+            rows.writerow(["line", "problem", "text"])
+        rows.writerow([broken.line, spreadsheet_safe(broken.why), spreadsheet_safe(broken.text)])
+        self.count += 1
+        if self.count <= SHOWN:
+            self._first.append(broken)
+
+    def first(self) -> list[Broken]:
+        """Those of the first that were not asked for yet."""
+        shown, self._first = self._first, []
+        return shown
+
+    def __enter__(self) -> Rejects:
+        return self
+
+    def __exit__(self, problem: type[BaseException] | None, *where: object) -> None:
+        if self.count:
+            self._file.close()
+        elif self.path.is_file() and (problem is None or not self.path.stat().st_size):
+            self.path.unlink()  # also one of an earlier time, which would tell of lines that are in by now
+
+
+class Watch:
+    """How far it is: a bar on a terminal, else a line now and then, on standard error."""
+
+    def __init__(self, source: BinaryIO, name: str) -> None:
+        self._name, self._source, self._read = name, source, 0
+        self._began = self._told = time.monotonic()
+        columns = TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[rows]}")
+        self._bar = Progress(*columns, TimeRemainingColumn(), console=err, transient=True, disable=not err.is_terminal)
+        self._total = _size(source)
+        self._task = self._bar.add_task(f"Reading {name}", total=self._total, rows="")
+
+    def blocks(self) -> Iterator[bytes]:
+        while block := self._source.read(_BLOCK):
+            self._read += len(block)
+            yield block
+
+    def see(self, report: Imported, rejected: Iterable[Broken] = ()) -> None:
+        for broken in rejected:
+            remark(f"{self._name}:{broken.line}: {broken.why}", "red")
+        now = time.monotonic()
+        pace = f"{report.rows:,} rows, {report.rows / max(now - self._began, 0.001):,.0f} a second"
+        self._bar.update(self._task, completed=self._read, rows=pace)
+        if self._bar.disable and now - self._told >= _EVERY:
+            self._told = now
+            of_all = f"{self._read / self._total:.0%} read, " if self._total else ""
+            remark(f"{self._name}: {of_all}{pace}", "dim")
+
+    def __enter__(self) -> Watch:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._bar.stop()
+
+
+def _size(source: BinaryIO) -> int | None:
+    """Bytes in the file; None where nobody knows: a pipe."""
+    try:
+        return os.fstat(source.fileno()).st_size or None
+    except OSError:
+        return None
+
+
+def _is(path: Path, source: BinaryIO) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(source.fileno()))
+    except OSError:
+        return False
