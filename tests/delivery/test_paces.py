@@ -92,6 +92,15 @@ def test_less_than_one_a_second_is_one_now_and_then(settings: Any) -> None:
 
 
 @pytest.mark.django_db
+def test_a_silence_saves_nothing_up(settings: Any) -> None:
+    settings.RATE = "10"
+    paces.allow({GMAIL: 1}, NOW)
+
+    hour = 3600
+    assert [paces.allow({GMAIL: 30}, later(hour + tick / 10))[GMAIL] for tick in range(4)] == [2, 1, 1, 1]
+
+
+@pytest.mark.django_db
 def test_what_the_rate_of_all_grants_is_shared_out(settings: Any) -> None:
     settings.RATE = "50"
 
