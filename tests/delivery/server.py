@@ -139,7 +139,7 @@ class Drip(Says):
 
 
 class Endless(Says):
-    """The answer's code, and one more byte again and again: never silent and never done."""
+    """The answer's code, one more byte again and again, and its end when nobody should wait for it any more."""
 
     def words(self, usual: bytes) -> bytes:
         return super().words(usual)[:4]
@@ -147,9 +147,11 @@ class Endless(Says):
     def play(self, talk: "Talk", usual: bytes) -> None:
         super().play(talk, usual)
         talk.resting.set()
-        while not talk.server.stopping.wait(SEGMENTS_APART):
+        for _ in range(100):
+            talk.server.stopping.wait(SEGMENTS_APART)
             talk.connection.sendall(b".")
-        raise Gone
+        talk.connection.sendall(b"\r\n")
+        talk.resting.clear()
 
 
 class Closing(Says):
