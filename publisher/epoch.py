@@ -166,7 +166,7 @@ def due_digests() -> QuerySet[Digest]:
 
 def due_posts() -> QuerySet[Post]:
     due = Post.objects.filter(state=Post.State.APPROVED, due_at__lte=timezone.now())
-    return due.select_related("channel", "digest__publication")
+    return due.select_related("channel", "item", "digest__publication")
 
 
 def file() -> Path:

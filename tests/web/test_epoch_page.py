@@ -50,7 +50,8 @@ def test_the_page_says_what_a_word_would_stop(as_ben: Client, sending: Any, read
     epoch.file().unlink()
     page = read(as_ben.get(reverse("epoch")))
     assert page("main ul.lines li")[0] == f"{sending.label} is being sent: it is paused."
-    assert len(page("main ul.lines li")) == 1 + Post.objects.count()
+    assert sum("is due: it is held" in line for line in page("main ul.lines li")) == Post.objects.count() == 8
+    assert any(line.startswith("The post “Books cross the lake” of Update 120.") for line in page("main ul.lines li"))
 
 
 def test_ben_confirms_and_the_sending_waits_for_him(as_ben: Client, sending: Any, read: Any) -> None:
