@@ -20,6 +20,8 @@ from workers.up import clock_child, worker_child
 
 say = partial(print, file=sys.stderr, flush=True)
 SLUG = "all"
+#: Seconds until what was deferred is tried again.
+FIRST_RETRY = 300
 
 
 class Stalled(Exception):
@@ -82,16 +84,18 @@ class Place:
                 raise Stalled(f"The sink has taken nothing for {patience:g} s: {self.look() or 'no database'}")
             self._look_now_and_then()
 
-    def settle(self, patience: float = 180) -> None:
+    def settle(self, patience: float = 120) -> None:
         """Until the digest is sent. Raises Stalled when its rows stay as they are for too long."""
+        began = time.monotonic()
         self.sink.process.send_signal(signal.SIGUSR2)
         seen, moved = None, time.monotonic()
         while (found := self.look()) is None or found["state"] != "sent":
             if found and found != seen:
                 seen, moved = found, time.monotonic()
-            elif time.monotonic() - moved > patience:
-                raise Stalled(f"The digest is not sent, and nothing has changed for {patience:g} s: {found}")
+            elif time.monotonic() - moved > patience + (FIRST_RETRY if found and "deferred" in found["counts"] else 0):
+                raise Stalled(f"The digest is not sent, and nothing has changed for long: {found}")
             time.sleep(0.5)
+        say(f"  {time.monotonic() - self.began:6.1f} s, sent: {time.monotonic() - began:.1f} s to settle")
 
     def count(self) -> int:
         """How many messages the sink has taken."""
@@ -117,6 +121,11 @@ class Place:
     def ledger(self) -> dict[str, str]:
         """The state of each address."""
         return dict(self.digest.deliveries.values_list("address", "state"))
+
+    def said_of(self, address: str) -> str:
+        """What the ledger says of one address."""
+        row = self.digest.deliveries.filter(address=address).first()
+        return f"{row.state}, {row.attempts} attempts, {row.phase}: {row.reply}" if row else "not in the ledger"
 
     def _look_now_and_then(self) -> None:
         if time.monotonic() - self._looked_at > 1:
