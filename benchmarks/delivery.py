@@ -115,6 +115,8 @@ class Bench:
         wanted = self.scene.SIZES[case.items]
         if abs(len(message) - wanted) > wanted * 0.05:
             raise SystemExit(f"{case.name}: a message has {len(message)} bytes, not {wanted} within 5 %.")
+        if not signing.is_signed(message, case.dkim):
+            raise SystemExit(f"{case.name}: the message is not signed with {case.dkim or 'nothing'}.")
         kept.write_bytes(message.replace(b"\r\n", b"\n"))
         say(f"  a message of {len(message)} bytes")
         return kept
