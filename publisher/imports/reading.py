@@ -74,7 +74,7 @@ class Reading:
         if "email" not in names:
             raise NoList("The file's first line must name its columns, and one of them “email”.")
         self._width, self._email = len(names), names.index("email")
-        self._names = [names.index(name) if name in names else -1 for name in ("first_name", "last_name")]
+        self._first, self._last = (names.index(name) if name in names else -1 for name in ("first_name", "last_name"))
 
     def __iter__(self) -> Iterator[Record | Broken]:
         while (line := self._take()) is not None:
@@ -82,14 +82,15 @@ class Reading:
                 yield self._record(line)
 
     def _record(self, line: str) -> Record | Broken:
-        number = self._number
-        cells, more = self._cells(line)
+        number, (cells, more) = self._number, self._cells(line)
         if why := self._wrong("".join([line, *more]) if more else line, cells, more):
             self._give_back(more)
             return Broken(number, why, shown(line))
         assert cells is not None
-        first, last = (_plain(self._guessed(cells[at])) if 0 <= at < len(cells) else "" for at in self._names)
-        return number, _plain(cells[self._email]), first, last
+        if not line.isascii():
+            cells = [_guessed(cell) for cell in cells]
+        cells += [""] * (self._width - len(cells) + 1)  # one more than named: for a column that is not there
+        return number, _plain(cells[self._email]), _plain(cells[self._first]), _plain(cells[self._last])
 
     def _wrong(self, text: str, cells: list[str] | None, more: list[str]) -> str:
         """What is wrong with this record; nothing, mostly."""
@@ -122,9 +123,6 @@ class Reading:
     def _windows(self) -> bool:
         """Whether this is Windows-1252 rather: what is no UTF-8 outweighs what is."""
         return not self._marked and self._lost > self._read
-
-    def _guessed(self, cell: str) -> str:
-        return cell if cell.isascii() else _LOST.sub(lambda found: _WINDOWS[found[0]], cell)
 
     def _stands_alone(self, line: str) -> bool:
         """A record by itself: then the mark that would swallow it was opened and not closed."""
@@ -210,6 +208,11 @@ def _encoding(head: bytes) -> str:
 def _plain(cell: str) -> str:
     cell = cell.strip()
     return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA) else cell
+
+
+def _guessed(cell: str) -> str:
+    """What is no UTF-8 in it, taken for Windows-1252."""
+    return cell if cell.isascii() else _LOST.sub(lambda found: _WINDOWS[found[0]], cell)
 
 
 def _windows_1252(lost: str) -> str:

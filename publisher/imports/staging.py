@@ -20,37 +20,44 @@ from ..models import Consent, Publication, Suppression
 #: By address: first and last name.
 People = dict[str, tuple[str, str]]
 
-_TABLES = (
-    "CREATE TEMPORARY TABLE IF NOT EXISTS staged (email text, first_name text, last_name text)",
-    "CREATE TEMPORARY TABLE IF NOT EXISTS joining (member_id bigint)",
-    "CREATE TEMPORARY TABLE IF NOT EXISTS standing (member_id bigint)",
-    "DELETE FROM staged",
-    "DELETE FROM joining",
-    "DELETE FROM standing",
-)
+# The numbers that each person and their subscription will have are taken beforehand: whoever is a member under the
+# number that was taken for them was made here, and nothing has to be read back.
+_STAGED = {
+    "postgresql": """
+        CREATE TEMPORARY TABLE IF NOT EXISTS staged (
+            email text, first_name text, last_name text,
+            id bigint DEFAULT nextval('publisher_member_id_seq'),
+            subscription_id bigint DEFAULT nextval('publisher_subscription_id_seq'))""",
+    "sqlite": """
+        CREATE TEMPORARY TABLE IF NOT EXISTS staged (
+            email text, first_name text, last_name text, id bigint, subscription_id bigint)""",
+}
+_LAST_NUMBERS = """
+    SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'publisher_member'), 0),
+           coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'publisher_subscription'), 0)"""
 _MEMBERS = """
-    INSERT INTO publisher_member (email, first_name, last_name, language, joined_at)
-    SELECT email, first_name, last_name, '', %s FROM staged WHERE true ORDER BY email
+    INSERT INTO publisher_member (id, email, first_name, last_name, language, joined_at)
+    SELECT id, email, first_name, last_name, '', %s FROM staged WHERE true ORDER BY email
     ON CONFLICT (email) DO NOTHING"""
+_LOCK = """
+    SELECT count(*) FROM (
+        SELECT m.id FROM staged CROSS JOIN publisher_member m
+        WHERE m.email = staged.email AND m.id <> staged.id ORDER BY m.id FOR UPDATE OF m) locked"""
+_THEIR_NUMBERS = """
+    UPDATE staged SET id = m.id FROM publisher_member m WHERE m.email = staged.email AND m.id <> staged.id"""
 # CROSS JOIN says to SQLite which of the two to go through: the few. PostgreSQL is told in `_meet`.
-_STANDING = """
-    INSERT INTO standing
-    SELECT m.id FROM staged CROSS JOIN publisher_member m
-    WHERE m.email = staged.email AND m.id NOT IN (SELECT member_id FROM joining) ORDER BY m.id"""
 _STATES = """
-    SELECT s.state, count(*) FROM standing CROSS JOIN publisher_subscription s
-    WHERE s.member_id = standing.member_id AND s.publication_id = %s GROUP BY s.state"""
-_OTHERS = """
-    INSERT INTO joining
-    SELECT member_id FROM standing WHERE NOT EXISTS (
-        SELECT 1 FROM publisher_subscription s
-        WHERE s.member_id = standing.member_id AND s.publication_id = %s)"""
+    SELECT s.state, count(*) FROM staged CROSS JOIN publisher_subscription s
+    WHERE s.member_id = staged.id AND s.publication_id = %s GROUP BY s.state"""
+_NOTHING_TO_ADD = """
+    DELETE FROM staged WHERE EXISTS (
+        SELECT 1 FROM publisher_subscription s WHERE s.member_id = staged.id AND s.publication_id = %s)"""
 _SUBSCRIPTIONS = """
-    INSERT INTO publisher_subscription (member_id, publication_id, state, state_since)
-    SELECT member_id, %s, 'active', %s FROM joining"""
+    INSERT INTO publisher_subscription (id, member_id, publication_id, state, state_since)
+    SELECT subscription_id, id, %s, 'active', %s FROM staged"""
 _CONSENTS = """
     INSERT INTO publisher_consent (subscription_id, basis, how, wording, by_id, at, confirmed_at)
-    SELECT id, %s, %s, '', %s, %s, %s FROM """
+    SELECT subscription_id, %s, %s, '', %s, %s, %s FROM staged"""
 
 #: Addresses whose suppression is asked for at once: SQLite takes so many in one statement.
 _ASKED = 5_000
@@ -92,8 +99,9 @@ def _bring(cursor: CursorWrapper, people: People, terms: Terms) -> Counted:
     gone = prints.suppressed()
     wanted = {address: names for address, names in people.items() if address not in gone} if gone else people
     _stage(cursor, wanted)
-    made = _make(cursor)
-    states = _meet(cursor, len(wanted) - made, terms.publication) if made < len(wanted) else {}
+    cursor.execute(_MEMBERS, [_now()])
+    standing = len(wanted) - cursor.rowcount
+    states = _meet(cursor, standing, terms.publication) if standing else {}
     if prints.suppressed() != gone:
         raise _Overtaken
     left = states.get("left", 0) + states.get("suppressed", 0)
@@ -101,19 +109,20 @@ def _bring(cursor: CursorWrapper, people: People, terms: Terms) -> Counted:
 
 
 def _meet(cursor: CursorWrapper, expected: int, publication: Publication) -> dict[str, int]:
-    """Lock who stands there already, in the order of their numbers; how many are in which state here.
+    """Lock who stands there already, in the order of their numbers; how many have a subscription here, in which state.
 
-    Who has no subscription here joins those who were just made.
+    Who has one is staged no longer.
     """
     if connection.vendor == "postgresql":
         # It would rather read all members for each chunk than look up these few.
         cursor.execute("SELECT set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)")
-    cursor.execute(_STANDING + (" FOR UPDATE OF m" if connection.vendor == "postgresql" else ""))
+        cursor.execute(_LOCK)
+    cursor.execute(_THEIR_NUMBERS)
     if cursor.rowcount != expected:
         raise _Overtaken
     cursor.execute(_STATES, [publication.pk])
     states = dict(cursor.fetchall())
-    cursor.execute(_OTHERS, [publication.pk])
+    cursor.execute(_NOTHING_TO_ADD, [publication.pk])
     return states
 
 
@@ -136,39 +145,28 @@ class _Prints:
 
 
 def _stage(cursor: CursorWrapper, people: People) -> None:
-    for statement in _TABLES:
-        cursor.execute(statement)
+    cursor.execute(_STAGED[connection.vendor])
+    cursor.execute("DELETE FROM staged")
     if connection.vendor == "postgresql":
-        with cursor.copy("COPY staged FROM STDIN") as copy:
+        with cursor.copy("COPY staged (email, first_name, last_name) FROM STDIN") as copy:
             # No tab and no line end is in an address or a name by now.
-            lines = (f"{email}\t{first}\t{last}\n" for email, (first, last) in people.items())
+            lines = [f"{email}\t{first}\t{last}\n" for email, (first, last) in people.items()]
             copy.write("".join(lines).replace("\\", "\\\\"))
-    else:
-        rows = [(email, first, last) for email, (first, last) in people.items()]
-        cursor.executemany("INSERT INTO staged VALUES (%s, %s, %s)", rows)
-
-
-def _make(cursor: CursorWrapper) -> int:
-    """Make members of whoever is none yet, and say how many."""
-    return _insert(cursor, "publisher_member", _MEMBERS, [_now()], "INSERT INTO joining SELECT id FROM ", [])
+        return
+    cursor.execute(_LAST_NUMBERS)
+    member, subscription = cursor.fetchone()
+    rows = [
+        (email, first, last, member + n, subscription + n)
+        for n, (email, (first, last)) in enumerate(people.items(), start=1)
+    ]
+    cursor.executemany("INSERT INTO staged VALUES (%s, %s, %s, %s, %s)", rows)
 
 
 def _add(cursor: CursorWrapper, terms: Terms) -> int:
+    """Subscribe all who are staged, and say how they agreed."""
     now = _now()
-    given = [terms.basis, terms.how, terms.by_id, now, now]
-    return _insert(cursor, "publisher_subscription", _SUBSCRIPTIONS, [terms.publication.pk, now], _CONSENTS, given)
-
-
-def _insert(cursor: CursorWrapper, table: str, rows: str, given: list[Any], then: str, then_given: list[Any]) -> int:
-    """Insert rows, and then something for each of them; how many there were."""
-    if connection.vendor == "postgresql":
-        cursor.execute(f"WITH made AS ({rows} RETURNING id) {then} made", [*given, *then_given])
-        return int(cursor.rowcount)
-    # SQLite has one writer at a time: whatever is above the highest number so far was made here.
-    cursor.execute(f"SELECT coalesce(max(id), 0) FROM {table}")  # noqa: S608
-    (highest,) = cursor.fetchone()
-    cursor.execute(rows, given)
-    cursor.execute(f"{then} {table} WHERE id > %s", [*then_given, highest])
+    cursor.execute(_SUBSCRIPTIONS, [terms.publication.pk, now])
+    cursor.execute(_CONSENTS, [terms.basis, terms.how, terms.by_id, now, now])
     return int(cursor.rowcount)
 
 
