@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from . import digests, epoch, holders, members, notices, posts, sources
-from .delivery import ledger, manners, paces
+from .delivery import ledger, manners, paces, takeover
 from .handing import hand_over
 from .lifecycle import Overtaken
 from .models import Delivery, Digest, Lease, Run, Source
@@ -98,7 +98,7 @@ def _ask_after_an_absence() -> None:
 
 
 def recover() -> int:
-    return ledger.recover() + posts.recover() + notices.recover()
+    return takeover.recover() + posts.recover() + notices.recover()
 
 
 def _hand_over_digests() -> None:

@@ -7,6 +7,7 @@ to unsubscribe. Tokens made with an older key stay good as long as that key is c
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 import re
 from functools import lru_cache
@@ -89,7 +90,14 @@ def _base32(raw: bytes) -> str:
 
 
 def _signature(key: str, purpose: str, payload: str) -> bytes:
-    return hmac.digest(key.encode(), f"{purpose}:{payload}".encode(), "sha256")[:_SIGNATURE_BYTES]
+    # BLAKE2 with a key is a MAC (RFC 7693), and three times as fast as HMAC: a link is signed for every letter.
+    return hashlib.blake2b(f"{purpose}:{payload}".encode(), key=_short(key), digest_size=_SIGNATURE_BYTES).digest()
+
+
+@lru_cache(maxsize=16)
+def _short(key: str) -> bytes:
+    """BLAKE2 takes keys of 64 bytes."""
+    return hashlib.sha512(key.encode()).digest()
 
 
 def _text(raw: bytes) -> str:

@@ -58,6 +58,7 @@ def test_only_lifecycle_and_delivery_write_a_state() -> None:
         "publisher/lifecycle.py",
         "publisher/delivery/evidence.py",
         "publisher/delivery/ledger.py",
+        "publisher/delivery/takeover.py",
     }
 
 

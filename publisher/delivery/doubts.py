@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from django.conf import settings
+from django.db.models import prefetch_related_objects
 
 from ..models import Delivery, Digest
 from . import message
@@ -28,8 +29,9 @@ class Known:
 
 
 def known(rows: Iterable[Delivery]) -> list[Known]:
-    """The rows in their order. One query, however many there are."""
+    """The rows in their order. Two queries, however many there are."""
     found = list(rows)
+    prefetch_related_objects(found, "hold")
     ids, relay = message_ids(found), relays()
     return [Known(row, ids[row.pk], worker_of(row), relay, phase_of(row), said_of(row)) for row in found]
 
@@ -42,7 +44,7 @@ def message_ids(rows: Collection[Delivery]) -> dict[int, str | None]:
 
 def worker_of(row: Delivery) -> str:
     """The process that handed it over: "process 4711 on mail1"."""
-    place, _, process = row.holder.rpartition("/")[0].rpartition("/")
+    place, _, process = (row.hold.holder if row.hold else "").rpartition("/")[0].rpartition("/")
     return f"process {process} on {place.partition(':')[0]}" if process else ""
 
 

@@ -65,10 +65,16 @@ BY_PHASE: dict[Phase, Scope] = {
 }
 
 
+# No recipient was named yet: an address or a mailbox can only be ours.
+UNNAMED = frozenset({Phase.CONNECT, Phase.GREETING, Phase.STARTTLS, Phase.AUTH, Phase.MAIL})
+
+
 def scope_of(phase: Phase, code: int, enhanced: str | None) -> Scope:
     """Whom an answer of 4xx or 5xx is about."""
     if code == 421:
         return "connection"
     _, _, detail = (enhanced or "").partition(".")
     by_enhanced = BY_ENHANCED.get(detail) or BY_ENHANCED.get(detail.partition(".")[0])
+    if by_enhanced == "recipient" and phase in UNNAMED:
+        return BY_PHASE[phase]
     return by_enhanced or BY_CODE.get((phase, code)) or BY_PHASE[phase]

@@ -1,145 +1,182 @@
-"""Sending one claimed batch: the letter's bytes for each member, over one conversation, row by row."""
+"""Sending one claimed batch: the letter's bytes for each member, over the connections of this process."""
 
 from __future__ import annotations
 
 import logging
 import random
-from collections import Counter
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
+from django.db import DatabaseError
 
-from .. import holders, links, reach
+from .. import epoch, links, reach
 from ..letters import Letter
 from ..lifecycle import note
-from ..models import Delivery, Digest, Proof
-from . import ledger, message
-from .addresses import CannotBuild
-from .conversation import Conversation, Outcome, Phase, Result
+from ..models import Digest, Proof
+from . import keys, ledger, message, paces
+from .assembly import Assembly
+from .batch import GROUP, Batch, Row, refusal_in_words
+from .engine import MOST_STRIKES, Engine
+from .outcomes import Outcome, Result
 from .relays import Relay, parse_relays
+from .statements import Due
+from .turns import Turns
 
 logger = logging.getLogger(__name__)
 
+#: How much longer than the first a message may be: names differ, and links by a few digits.
+_SLACK = 1024
 
-#: So many doubts in a row are not an accident: a person is asked before there are more.
-MOST_DOUBTS = 3
+_mine = threading.local()  # an engine is for one thread
 
 
 class Stopped(Exception):
     """The relay refuses us, not an address: sending further would only collect refusals. A person is needed."""
 
 
-def send_batch(digest: Digest) -> int:
+def send_batch(digest: Digest, *, size: int | None = None) -> int:
     """Claim a batch of the digest and send it; how many rows were claimed.
 
-    Stopped where the relay refuses us. Where it breaks off, the digest rests: each time twice as long.
+    Stopped where the relay refuses us. Where all relays break off, the digest rests: each time twice as long.
     """
-    rows = ledger.claim(digest, holders.me())
-    if not rows:
+    assert digest.proof is not None
+    most = size or settings.CLAIM_SIZE
+    if epoch.doubt():
+        return 0  # every page says so
+    engine, turns = mine(digest.proof.sender["email"])
+    batch = Batch(digest, Frame(digest, digest.proof), turns, most=most, connections=engine.most)
+    if not batch.claimed:
+        hang_up()
         return 0
-    outcomes: Counter[str] = Counter()
+    broke = _run(engine, batch)
+    if batch.claimed < most:
+        hang_up()  # the last of this digest, for now: somebody else may want the relay's connections
+    _draw_conclusions(digest, batch, broke)
+    return batch.claimed
+
+
+def _run(engine: Engine, batch: Batch) -> Outcome | None:
     try:
-        broke = _send(digest, rows, outcomes)
-    finally:
-        ledger.release(rows)
-        if outcomes:
-            note(digest, "delivered", by=None, **dict[str, Any](outcomes))
+        broke = engine.run(batch)
+    except BaseException as problem:
+        engine.abandon(f"{type(problem).__name__} in the worker")
+        hang_up()
+        # What is known stands in the journal: whoever takes over reads it there when the database is away.
+        try:
+            batch.close()
+        except DatabaseError:
+            with suppress(OSError):
+                batch.abandon()
+        raise
+    batch.close()
+    return broke
+
+
+def _draw_conclusions(digest: Digest, batch: Batch, broke: Outcome | None) -> None:
+    counts = {state: number for state, number in batch.counts.items() if number}
+    if counts:
+        note(digest, "delivered", by=None, **dict[str, Any](counts))
+    if batch.trouble:
+        raise Stopped(batch.trouble)
     if broke is None:
         ledger.go_on(digest)
-    elif ledger.rest(digest) >= MOST_DOUBTS and broke.result is Result.UNKNOWN:
-        raise Stopped(
-            f"The mail server broke off after a letter {MOST_DOUBTS} times in a row: look at it, then resume."
-        )
-    return len(rows)
+    elif broke.result is Result.FAILED:
+        logger.warning("the relay refused us in %s: %s", broke.phase, broke.text)
+        raise Stopped(refusal_in_words(broke))
+    else:
+        logger.warning("the relay broke off in %s: %s", broke.phase, broke.text)
+        if broke.result is Result.UNKNOWN:
+            raise Stopped(
+                f"The mail server broke off after a letter {MOST_STRIKES} times in a row: look at it, then resume."
+            )
+        ledger.rest(digest)
 
 
-def _send(digest: Digest, rows: list[Delivery], outcomes: Counter[str]) -> Outcome | None:
-    """Send row by row; with what the relay broke off, if it did."""
-    assert digest.proof is not None
-    frame = Frame(digest, digest.proof)
-    with Conversation(pick_relay(), helo=frame.domain) as conversation:
-        for row in rows:
-            if not ledger.keep(row):
-                continue
-            outcome = _deliver(conversation, frame, row)
-            if outcome.result is Result.STOPPED:
-                ledger.disarm(row)
-                return None  # paused, or the lease was lost: the rest is given back
-            ledger.record(row, outcome)
-            outcomes[outcome.result] += 1
-            if outcome.result is Result.FAILED and outcome.scope != "recipient":
-                # The relay's own words stay on the row and in the log: they may name an address.
-                logger.warning("the relay refused us in %s: %s", outcome.phase, outcome.text)
-                raise Stopped(f"The mail server refused us in the phase {outcome.phase.upper()} ({_code(outcome)}).")
-            if outcome.result is not Result.SENT and outcome.scope == "connection":
-                logger.warning("the relay broke off in %s: %s", outcome.phase, outcome.text)
-                return outcome
-    return None
+def mine(sender: str) -> tuple[Engine, Turns[Row]]:
+    """This thread's engine, with the connections that its last batch left open, and what it has learnt of domains."""
+    relays = usable_relays()
+    key = (relays, sender.rpartition("@")[2], settings.CONNECTIONS, paces.limits())
+    if getattr(_mine, "key", None) != key:
+        hang_up()
+        _mine.turns = Turns(GROUP)
+    if _mine.engine is None:
+        _mine.engine = Engine(relays, helo=key[1], connections=settings.CONNECTIONS)
+    _mine.key = key
+    return _mine.engine, _mine.turns
 
 
-def _deliver(conversation: Conversation, frame: Frame, row: Delivery) -> Outcome:
-    try:
-        content = frame.message(row)
-    except CannotBuild as problem:
-        return Outcome(Result.FAILED, Phase.BODY, None, None, str(problem), "recipient")
-    watch = ledger.Watch()
-    return conversation.deliver(
-        frame.sender, row.address, content, arm=lambda: ledger.arm(row) and watch.start(), before_dot=watch.in_time
-    )
+def hang_up() -> None:
+    """Say goodbye to the relays."""
+    engine = getattr(_mine, "engine", None)
+    _mine.engine = None
+    if engine:
+        engine.close()
 
 
-def _code(outcome: Outcome) -> str:
-    return " ".join(str(part) for part in (outcome.code, outcome.enhanced) if part) or "no code"
-
-
-def pick_relay() -> Relay:
+def usable_relays() -> tuple[Relay, ...]:
     relays = parse_relays(settings.SMTP_URL)
     if not relays:
         raise Stopped("No mail server is connected: set PUBLISHER_SMTP_URL.")
-    relay = random.choices(relays, weights=[relay.weight for relay in relays])[0]  # noqa: S311 - not a secret
-    host = f"[{relay.host}]" if ":" in relay.host else relay.host
-    reach.allowed(f"smtp://{host}:{relay.port}")
-    return relay
+    for relay in relays:
+        host = f"[{relay.host}]" if ":" in relay.host else relay.host
+        reach.allowed(f"smtp://{host}:{relay.port}")
+    return relays
+
+
+def pick_relay() -> Relay:
+    """One relay, for one message."""
+    relays = usable_relays()
+    return random.choices(relays, weights=[relay.weight for relay in relays])[0]  # noqa: S311 - not a secret
 
 
 class Frame:
     """What is the same in every member's message of one digest."""
 
     def __init__(self, digest: Digest, proof: Proof) -> None:
-        self.publication = digest.publication
-        self.letter = Letter(subject=proof.subject, html=proof.html, text=proof.text)
+        publication = digest.publication
         # From the proof, not from the publication: who it is from was approved too.
-        self.sender, self.name = proof.sender["email"], proof.sender["name"]
-        self.reply_to, self.list_id = proof.sender["reply_to"], proof.sender["list_id"]
+        self.sender = proof.sender["email"]
         self.domain = self.sender.rpartition("@")[2]
         self.key = proof.sha256
+        self.publication_id = publication.pk
         self.view_url = links.digest_url(digest)
         assert digest.started_at is not None
-        self.date = digest.started_at
+        self._assembly = Assembly(
+            Letter(subject=proof.subject, html=proof.html, text=proof.text),
+            sender=(proof.sender["name"], self.sender),
+            headers=_headers(digest, proof),
+            date=digest.started_at,
+            prefixes={"unsubscribe_url": links.leave_prefix(), "view_url": self.view_url},
+            signers=keys.signers_for(self.domain),
+        )
+        self.size = len(self.message(Due(0, "nobody@example.org", 0, None, None, 0, "", "", True))) + _SLACK
 
-    def message(self, row: Delivery) -> bytes:
-        member = row.member
-        assert member is not None
-        leave = links.leave_url(member, self.publication)
-        return message.build(
-            self.letter,
-            sender=(self.name, self.sender),
-            recipient=(member.name, row.address),
-            headers=self.headers(leave),
-            values={"first_name": member.first_name, "unsubscribe_url": leave, "view_url": self.view_url},
-            message_id=message.message_id(self.key, row.address, self.domain),
-            date=self.date,
+    def message(self, due: Due) -> bytes:
+        """The member's message, in wire form. Raises CannotBuild."""
+        leave = links.leave_url_of(due.member_id or 0, self.publication_id)
+        return self._assembly.message(
+            recipient=(f"{due.first_name} {due.last_name}".strip(), due.address),
+            values={"first_name": due.first_name, "unsubscribe_url": leave, "view_url": self.view_url},
+            message_id=message.message_id(self.key, due.address, self.domain),
         )
 
-    def headers(self, leave: str) -> Mapping[str, str]:
-        publication = self.publication
-        given = {
-            "List-Unsubscribe": f"<{leave}>",
-            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
-            "List-Id": f"<{self.list_id}>",
-            "List-Archive": f"<{links.archive_url(publication)}>",
-            "Precedence": "bulk",
-            "Feedback-ID": f"{self.key[:12]}:{publication.slug}:digest:publisher",
-        }
-        return {**given, "Reply-To": self.reply_to} if self.reply_to else given
+    def sender_for(self, due: Due) -> str:
+        """The envelope's sender, to which bounces go."""
+        return links.bounce_address(due.id) or self.sender
+
+
+def _headers(digest: Digest, proof: Proof) -> Mapping[str, str]:
+    publication = digest.publication
+    given = {
+        "List-Unsubscribe": "<{unsubscribe_url}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        "List-Id": f"<{proof.sender['list_id']}>",
+        "List-Archive": f"<{links.archive_url(publication)}>",
+        "Precedence": "bulk",
+        "Feedback-ID": f"{proof.sha256[:12]}:{publication.slug}:digest:publisher",
+    }
+    reply_to = proof.sender["reply_to"]
+    return {**given, "Reply-To": reply_to} if reply_to else given

@@ -2,7 +2,7 @@
 
 from .channels import Channel, Post, Slot
 from .clockwork import Lease, Run
-from .deliveries import Delivery, Notice
+from .deliveries import Delivery, Hold, Notice
 from .digests import Approval, Digest, Entry, Proof
 from .epochs import Epoch
 from .events import Event
@@ -22,6 +22,7 @@ __all__ = [
     "Entry",
     "Epoch",
     "Event",
+    "Hold",
     "Item",
     "Lease",
     "Member",

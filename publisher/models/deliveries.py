@@ -25,12 +25,35 @@ DELIVERY_MOVES = moves(
 )
 
 
+class Hold(models.Model):
+    """One worker's hold on the rows that it claimed: a lease on all of them, and its primary key is their fence.
+
+    Every transaction of the worker renews it first, and so waits for whoever ends it. A row's `hold` stays when it
+    has its outcome: that is how a late answer, or a journal that returns, finds the row it belongs to.
+    """
+
+    digest = models.ForeignKey(Digest, models.CASCADE, related_name="holds")
+    #: host:boot:pid-namespace/pid/start, see holders.py
+    holder = models.CharField(max_length=120)
+    #: Its file in the folder of journals. Not the key: a restored database counts anew, and the files stay.
+    journal = models.CharField(max_length=40, unique=True)
+    #: Until when the worker is believed to live without a sign of life, by the database's clock.
+    until = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["until"], condition=Q(ended_at=None), name="hold_open")]
+
+    def __str__(self) -> str:
+        return f"hold {self.pk}"
+
+
 class Delivery(Lives):
     """One digest for one member, with its outcome.
 
-    A worker claims rows under a lease with a fencing number, arms each one just before its message is
-    handed over, and writes the reply. What was armed when its worker died is *unknown*: the message may
-    have arrived, and only evidence or a person decides.
+    A worker claims rows under a hold, arms a group of them before the first of its messages is handed over,
+    and writes the replies. What was armed when a whole machine died is *unknown*: the message may have
+    arrived, and only evidence or a person decides.
     """
 
     class State(models.TextChoices):
@@ -48,16 +71,16 @@ class Delivery(Lives):
     #: Nothing more will happen to these by itself.
     SETTLED = frozenset({"sent", "failed", "unknown", "skipped", "bounced"})
 
-    digest = models.ForeignKey(Digest, models.PROTECT, related_name="deliveries")
+    # Both indexes below begin with the digest: it needs none of its own, which each row would pay for.
+    digest = models.ForeignKey(Digest, models.PROTECT, related_name="deliveries", db_index=False)
     # Erasure nulls the member and blanks the address; the row stays, so that the counts stay true.
     member = models.ForeignKey(Member, models.SET_NULL, null=True, blank=True, related_name="deliveries")
     address = models.CharField(max_length=320)
     due_at = models.DateTimeField(default=timezone.now)
     attempts = models.PositiveIntegerField(default=0)
     first_tried_at = models.DateTimeField(null=True, blank=True)
-    holder = models.CharField(max_length=120, blank=True)
-    fence = models.PositiveIntegerField(default=0)
-    lease_until = models.DateTimeField(null=True, blank=True)
+    #: No index and no join: whoever looks for the rows of a hold knows their digest and their state.
+    hold = models.ForeignKey(Hold, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False)
     #: The last reply: "250", "2.0.0", "OK: queued as …", and in which phase of the conversation it came.
     code = models.PositiveIntegerField(null=True, blank=True)
     enhanced = models.CharField(max_length=12, blank=True)
@@ -72,7 +95,6 @@ class Delivery(Lives):
         ]
         indexes = [
             models.Index(fields=["digest", "state", "due_at"]),
-            models.Index(fields=["lease_until"], condition=Q(state__in=["claimed", "armed"]), name="delivery_leases"),
         ]
 
     def __str__(self) -> str:

@@ -1,11 +1,14 @@
 """How a row of the table of behaviours is written, and how it is played: letters, a server with its script, drivers."""
 
 import re
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, cast
 
 from publisher.delivery.conversation import Conversation, Outcome, Phase, Relay, Result, Timeouts
+from publisher.delivery.dialogue import Transaction
+from publisher.delivery.engine import Engine
 
 from .certificates import Authority
 from .server import (
@@ -198,6 +201,8 @@ class Driver:
     manner: Manner
     play: Callable[[Relay, Timeouts, Authority, Server, list[Letter]], list[Outcome]]
     perfect: bool = True
+    #: It leaves a relay that is in trouble, and says goodbye.
+    leaves: bool = False
 
 
 def converse(
@@ -211,4 +216,81 @@ def converse(
     return outcomes
 
 
-DRIVERS = (Driver("conversation", "steps", converse, perfect=False),)
+class Letters:
+    """Work for an engine: each letter once, whatever becomes of it."""
+
+    wait = 0.0
+
+    def __init__(self, letters: list[Letter], server: Server) -> None:
+        self.server = server
+        self.outcomes: dict[int, Outcome] = {}
+        self.last = len(letters) - 1
+        self.waiting = deque(
+            Transaction(
+                *("news@example.org", letter.recipient, len(letter.message), (number, letter.message)),
+                eight_bit=not letter.message.isascii(),
+            )
+            for number, letter in enumerate(letters)
+        )
+
+    @property
+    def left(self) -> int:
+        return len(self.waiting)
+
+    def take(self) -> Transaction | None:
+        return self.waiting.popleft() if self.waiting else None
+
+    def make(self, transaction: Transaction) -> bool:
+        transaction.message = wire_form(transaction.row[1])
+        return True
+
+    def intend(self, transaction: Transaction) -> bool:
+        return True
+
+    def go_on(self) -> None:
+        pass
+
+    def answered(self, transaction: Transaction, outcome: Outcome) -> None:
+        pass
+
+    def settled(self, transaction: Transaction, outcome: Outcome) -> None:
+        number = transaction.row[0]
+        assert number not in self.outcomes, "settled twice"
+        self.outcomes[number] = outcome
+        self.server.settle()
+
+    def unsent(self, transaction: Transaction, outcome: Outcome) -> None:
+        """The letter that stood behind another in one group goes over the next connection."""
+        if transaction.row[0] == self.last:
+            self.waiting.append(transaction)
+        else:
+            self.settled(transaction, outcome)
+
+    def fail_next(self, outcome: Outcome) -> None:
+        self.settled(self.waiting.popleft(), outcome)
+
+
+def wire_form(message: bytes) -> bytes:
+    return re.sub(rb"(?m)^\.", b"..", message)
+
+
+def run_engine(
+    relay: Relay, timeouts: Timeouts, authority: Authority, server: Server, letters: list[Letter]
+) -> list[Outcome]:
+    engine = Engine(
+        [relay], helo="news.example.org", connections=1, patience=1, timeouts=timeouts, tls=authority.client()
+    )
+    work = Letters(letters, server)
+    while work.left:
+        # What a relay says while a connection is being opened is about no letter: the one that waited stands for it.
+        if broke := engine.run(work):
+            work.fail_next(broke)
+        server.settle()
+    engine.close()
+    return [work.outcomes[number] for number in range(len(letters))]
+
+
+DRIVERS = (
+    Driver("conversation", "steps", converse, perfect=False),
+    Driver("engine", "chained", run_engine, leaves=True),
+)

@@ -1,7 +1,6 @@
 """What each break, refusal and piece of nonsense means at each step of the conversation: a table, and stories."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import pytest
 
@@ -41,6 +40,8 @@ SENT = (Result.SENT, Phase.DOT, 250, "connection", 1)
 def table() -> dict[tuple[str, str], tuple[Result, Phase, int | None, str, int]]:
     """(step, behaviour) → result, phase, code, scope, and the connections used once a second message was delivered."""
     outcomes = {}
+    # Before RCPT nobody was named: what is said of an address or a mailbox there is about us.
+    about = {"connect": "connection", "EHLO": "connection", "MAIL": "sender"}
     steps = {"connect": Phase.GREETING, "EHLO": Phase.GREETING, "MAIL": Phase.MAIL, "RCPT": Phase.RCPT}
     for step, phase in (steps | {"DATA": Phase.DATA, "dot": Phase.DOT}).items():
         lost = Result.UNKNOWN if step == "dot" else Result.DEFERRED
@@ -48,8 +49,8 @@ def table() -> dict[tuple[str, str], tuple[Result, Phase, int | None, str, int]]
         refusals = 2 if opening else 1
         broken = (lost, phase, None, "connection", 2)
         outcomes |= {(step, name): broken for name in BEHAVIOURS} | {
-            (step, "4xx"): (Result.DEFERRED, phase, 450, "recipient", refusals),
-            (step, "5xx"): (Result.FAILED, phase, 550, "recipient", refusals),
+            (step, "4xx"): (Result.DEFERRED, phase, 450, about.get(step, "recipient"), refusals),
+            (step, "5xx"): (Result.FAILED, phase, 550, about.get(step, "recipient"), refusals),
             (step, "5.7.1"): (Result.FAILED, phase, 550, "sender", refusals),
             (step, "421"): (Result.DEFERRED, phase, 421, "connection", 2),
             (step, "out of turn"): (lost, phase, 250 if step == "DATA" else 354, "connection", 2),
@@ -252,7 +253,7 @@ def test_what_stands_in_the_way_of_signing_in_is_said(
     relay = Relay("127.0.0.1", server.port, "anne", "secret", "none")
     with Conversation(relay, helo="news.example.org", timeouts=IMPATIENT) as talk:
         found = talk.sign_in()
-    assert found == replace(outcome, text=outcome.text.format(relay))
+    assert found == outcome._replace(text=outcome.text.format(relay))
     assert server.accepted == []
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils import timezone
 
 from publisher import digests, members
-from publisher.delivery import doubts, evidence, ledger, sending
+from publisher.delivery import doubts, evidence, ledger, sending, statements
 from publisher.lifecycle import Refusal
-from publisher.models import Delivery, Digest, Event, Member
+from publisher.models import Delivery, Digest, Event, Hold, Member
 
 BEGAN = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 DOUBT = BEGAN + timedelta(minutes=30)
@@ -83,7 +84,8 @@ def reconciled(digest, logs, *, by=None, absent=False, zone="UTC"):
 
 def test_the_message_id_to_look_for_is_the_one_that_is_sent(doubted):
     frame, row = sending.Frame(doubted, doubted.proof), unknown(doubted).get()
-    sent = email.message_from_bytes(frame.message(row))
+    (due,) = statements.due(doubted.pk, doubted.publication_id, "unknown", 1, timezone.now())
+    sent = email.message_from_bytes(frame.message(due))
     assert doubts.message_ids([row]) == {row.pk: sent["Message-ID"]}
 
 
@@ -268,7 +270,8 @@ def test_many_are_not_sent_again_of_a_cancelled_digest_and_a_sent_one_goes_on(do
 
 def test_what_is_known_is_told_in_words(doubted, settings):
     settings.SMTP_URL = "smtp://relay.example:2525,smtp://other.example:25"
-    Delivery.objects.update(holder="worker-1:abcdef:4026/4711/99", reply="It broke.", code=None)
+    hold = Hold.objects.create(digest=doubted, holder="worker-1:abcdef:4026/4711/99", until=DOUBT, ended_at=DOUBT)
+    Delivery.objects.update(hold=hold, reply="It broke.", code=None)
     (known,) = doubts.known(unknown(doubted))
     assert (known.worker, known.relay) == ("process 4711 on worker-1", "relay.example:2525 or other.example:25")
     assert (known.phase, known.said) == ("its last byte may have left, and no answer was read", "It broke.")

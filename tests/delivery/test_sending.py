@@ -10,10 +10,10 @@ import requests
 from django.utils import timezone
 
 from publisher import digests, links
-from publisher.delivery import ledger
+from publisher.delivery import batch, ledger, statements
 from publisher.delivery import sending as batches
 from publisher.lifecycle import Refusal
-from publisher.models import Delivery, Digest
+from publisher.models import Delivery
 
 
 def mailed(connected):
@@ -62,7 +62,7 @@ def test_nothing_of_one_member_is_in_the_mail_of_another(sending, connected, mem
 
 def test_a_mail_sent_again_is_the_same_mail(sending, connected):
     frame = batches.Frame(sending, sending.proof)
-    row = sending.deliveries.select_related("member").first()
+    row, *_ = statements.due(sending.pk, sending.publication_id, "queued", 1, timezone.now())
     assert frame.message(row) == batches.Frame(sending, sending.proof).message(row)
 
 
@@ -86,10 +86,7 @@ def test_an_address_that_does_not_exist_fails_alone(sending, connected):
 def test_a_close_after_the_dot_is_unknown_is_not_sent_again_and_the_rest_goes_on(sending, connected):
     connected.fault("mail", "accept_close", "dot", match="m1@", times=1)
     batches.send_batch(sending)
-    assert ledger.counts(sending) | {"sent": 1, "unknown": 1, "queued": 3} == ledger.counts(sending)
-    assert batches.send_batch(sending) == 0  # it rests
-    Digest.objects.update(resting_until=None)
-    batches.send_batch(sending)
+    assert ledger.counts(sending) | {"sent": 4, "unknown": 1} == ledger.counts(sending)
     digests.finish(sending)
     assert (sending.state, sending.breaks) == ("sent", 0)
     assert mailed(connected) == [f"m{n}@members.example" for n in range(5)]
@@ -98,19 +95,9 @@ def test_a_close_after_the_dot_is_unknown_is_not_sent_again_and_the_rest_goes_on
 
 def test_a_relay_that_breaks_off_after_each_letter_is_stopped_before_there_are_many_doubts(sending, connected):
     connected.fault("mail", "accept_close", "dot", times=None)
-    for _ in range(2):
-        batches.send_batch(sending)
-        Digest.objects.update(resting_until=None)
     with pytest.raises(batches.Stopped, match="broke off after a letter 3 times in a row"):
         batches.send_batch(sending)
     assert ledger.counts(sending) | {"unknown": 3, "queued": 2} == ledger.counts(sending)
-
-
-def test_a_worker_that_slept_past_its_lease_does_not_write_the_dot(sending, connected, monkeypatch):
-    monkeypatch.setattr(ledger.Watch, "in_time", lambda watch: False)
-    batches.send_batch(sending)
-    assert mailed(connected) == []
-    assert ledger.counts(sending)["queued"] == 5
 
 
 def test_who_it_is_from_was_approved_too(sending, connected, publication):
@@ -134,7 +121,7 @@ def test_greylisting_is_tried_again_later_and_then_arrives_once(sending, connect
 
 
 def test_a_relay_that_refuses_us_stops_the_sending_and_suppresses_nobody(sending, connected):
-    connected.fault("mail", "5xx", "mail", code=550, text="5.7.1 not allowed to send")
+    connected.fault("mail", "5xx", "mail", code=550, text="5.7.1 not allowed to send", times=None)
     with pytest.raises(batches.Stopped, match="The mail server refused us"):
         batches.send_batch(sending)
     assert ledger.counts(sending)["queued"] == 5
@@ -142,15 +129,16 @@ def test_a_relay_that_refuses_us_stops_the_sending_and_suppresses_nobody(sending
 
 
 def test_pausing_takes_hold_within_the_batch(sending, connected, anne, monkeypatch):
-    arm, armed = ledger.arm, []
+    taken, answered = [], batch.Batch.answered
 
-    def pause_after_two(row):
-        armed.append(row)
-        if len(armed) == 3:
+    def pause_after_two(self, transaction, outcome):
+        answered(self, transaction, outcome)
+        taken.append(transaction)
+        if len(taken) == 2:
             digests.pause(sending, by=anne)
-        return arm(row)
 
-    monkeypatch.setattr(ledger, "arm", pause_after_two)
+    monkeypatch.setattr(batch, "GROUP", 2)
+    monkeypatch.setattr(batch.Batch, "answered", pause_after_two)
     batches.send_batch(sending)
     assert len(mailed(connected)) == 2
     assert ledger.counts(sending)["queued"] == 3

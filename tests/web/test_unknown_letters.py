@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
 from publisher import digests, members
 from publisher.delivery import doubts
@@ -24,7 +25,9 @@ def to(name: str, digest: Any, *more: int) -> str:
 @pytest.fixture
 def doubtful(sending: Any) -> Any:
     """Update 120, of which all five letters are unknown."""
-    sending.deliveries.update(state="unknown", phase="dot", holder="worker-1:abc:402/4711/99", reply="It broke off.")
+    now = timezone.now()
+    hold = sending.holds.create(holder="worker-1:abc:402/4711/99", until=now, ended_at=now)
+    sending.deliveries.update(state="unknown", phase="dot", hold=hold, reply="It broke off.")
     return sending
 
 

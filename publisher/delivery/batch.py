@@ -1,0 +1,444 @@
+"""The rows that one worker holds, from the claim to their outcomes.
+
+    waiting ──arm──▶ ready ──take──▶ under way ──settled──▶ decided ──go_on──▶ in the database
+       ▲               ▲                 │
+       claim, a slice  └───── unsent ────┘   this connection broke off before the dot
+
+About GROUP rows are armed at any moment, so that the loss of a whole machine leaves no more of them unknown. One
+transaction does the three things that are due together: it renews the hold, writes what is decided, arms what is next.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections import Counter, deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from .. import holders
+from ..models import Delivery, Digest, Hold, Suppression
+from . import faults, manners, retries, statements
+from .addresses import AddressRefused, CannotBuild, ascii_domain
+from .dialogue import Transaction
+from .journal import Journal
+from .outcomes import Outcome, Phase, Result, made
+from .statements import Due, Written
+from .turns import Turns
+
+State = Delivery.State
+#: Rows that are armed at once: with a machine and its journal so many are lost to doubt.
+GROUP = 60
+#: Rows claimed in one transaction. More would keep everybody else waiting for the database.
+SLICE = 250
+#: Whether a member may still be mailed is asked again of rows that were claimed longer ago than this.
+ASK_AGAIN_AFTER = 30.0
+#: So often a row may be announced by a connection that then breaks off, before it waits like one that was refused.
+MOST_TRIES = 3
+#: Seconds after which a hold is renewed, and a pause noticed, when nothing else is to be written.
+BEAT = 2.0
+#: So many refusals of us, none of an address and no success between, are not an accident.
+MOST_REFUSALS = 5
+#: So many doubts more than connections, and few successes between, are none either.
+MOST_DOUBTS = 3
+
+_clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while the machine sleeps
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    due: Due
+    claimed_at: float
+    recipient: str = ""
+    domain: str = ""
+    begun: float = 0.0
+    tries: int = 0
+    armed: bool = False
+    intended: bool = False
+    settled: bool = False
+
+    @property
+    def refused_before(self) -> bool:
+        return self.due.code is not None and self.due.code >= 500
+
+
+class Frame(Protocol):
+    """What is the same in every member's message."""
+
+    @property
+    def size(self) -> int: ...
+
+    def sender_for(self, due: Due) -> str: ...
+
+    def message(self, due: Due) -> bytes: ...
+
+
+class Batch:
+    """At most `most` rows of a digest under one hold. `engine.Work` for an engine, for one run of it."""
+
+    def __init__(self, digest: Digest, frame: Frame, turns: Turns[Row], *, most: int, connections: int) -> None:
+        self.digest, self.frame, self.turns = digest, frame, turns
+        #: How the batch went: "sent": 998, "failed": 2.
+        self.counts: Counter[str] = Counter()
+        #: Why a person must look before anything more is sent; empty as it should be.
+        self.trouble = ""
+        self.claimed = 0
+        self._most = most
+        self._connections = connections
+        self._turn_ends = time.monotonic() + settings.TURN
+        self._ready: deque[Transaction] = deque()
+        self._under_way: set[Transaction] = set()
+        self._decided: list[tuple[Row, Outcome]] = []
+        self._suspects: list[tuple[Row, Outcome]] = []
+        self._armed = 0  # in the database: ready, under way and decided
+        self._doubts = 0.0
+        self._failed = True  # perhaps in a batch before
+        self._over = False
+        self._acted_at = 0.0
+        self._safe_until = 0.0
+        self._take_hold()
+
+    def _take_hold(self) -> None:
+        """The hold and its first rows, or nothing at all where nothing is due."""
+        with transaction.atomic():
+            found = self._find(self._locked())
+            if not found:
+                return
+            until = timezone.now() + timedelta(seconds=settings.CLAIM_LEASE)
+            name = secrets.token_hex(16)
+            self._journal = Journal(journal_path(name))
+            self.hold = Hold.objects.create(digest=self.digest, holder=holders.me(), until=until, journal=name)
+            self._claim(found)
+        faults.point("claimed")
+
+    # What the engine asks.
+
+    @property
+    def left(self) -> int:
+        if self._over or time.monotonic() > self._turn_ends:
+            return 0
+        return len(self._ready) + self.turns.waiting + (self._most > self.claimed)
+
+    @property
+    def wait(self) -> float:
+        return 0.0 if self._ready else self.turns.wait()
+
+    def take(self) -> Transaction | None:
+        if not self._ready or not self.left:
+            return None
+        transaction = self._ready.popleft()
+        transaction.row.begun = time.monotonic()
+        self._under_way.add(transaction)
+        return transaction
+
+    def make(self, transaction: Transaction) -> bool:
+        row: Row = transaction.row
+        try:
+            transaction.message = transaction.message or self.frame.message(row.due)
+        except CannotBuild as problem:
+            self.settled(transaction, made(Result.FAILED, Phase.BODY, str(problem), scope="recipient"))
+            return False
+        return True
+
+    def intend(self, transaction: Transaction) -> bool:
+        """A worker that was stopped and wakes when its lease is over writes no dot: others may have the row."""
+        if self._over or time.clock_gettime(_clock) > self._safe_until:
+            return False
+        transaction.row.intended = True
+        self._journal.intend(transaction.row.due.id)
+        faults.point("intended")
+        return True
+
+    # What the engine says.
+
+    def answered(self, transaction: Transaction, outcome: Outcome) -> None:
+        faults.point("replied")
+        self._journal.answer(transaction.row.due.id, outcome)
+        faults.point("noted")
+
+    def settled(self, transaction: Transaction, outcome: Outcome) -> None:
+        row: Row = transaction.row
+        if row.settled:
+            return
+        row.settled = True
+        self._under_way.discard(transaction)
+        self.turns.settled(row, outcome)
+        if outcome.result is Result.UNKNOWN:
+            self._journal.answer(row.due.id, outcome)  # whatever was read before, it is in doubt
+        if outcome.result is Result.SENT:
+            self._believe()
+        elif outcome.result is Result.UNKNOWN:
+            self._doubt()
+        elif outcome.result is Result.FAILED and outcome.scope != "recipient":
+            self._suspect(row, outcome)
+            return
+        self._decided.append((row, outcome))
+
+    def unsent(self, transaction: Transaction, outcome: Outcome) -> None:
+        row: Row = transaction.row
+        if row.settled:
+            return
+        self._journal.answer(row.due.id, outcome)  # an intent before it, if there is one, came to nothing
+        row.tries += outcome.phase is not Phase.CONNECT
+        if row.tries >= MOST_TRIES:
+            # Perhaps it is this very message that the relay breaks off at: the others shall not wait for it.
+            self.settled(transaction, outcome._replace(scope="recipient"))
+        else:
+            row.intended = False
+            self._under_way.discard(transaction)
+            self._ready.appendleft(transaction)
+
+    def go_on(self) -> None:
+        """Write what is decided and arm what is next, when there is enough of either."""
+        self._journal.write()
+        now = time.monotonic()
+        room = GROUP - self._armed + sum(row.armed for row, _ in self._decided)
+        few = len(self._ready) < self._connections
+        worth = bool(self.turns.waiting or self._most > self.claimed) and room >= GROUP // 3
+        if (few and worth and not self._over) or now - self._acted_at > BEAT:
+            self._act(room)
+
+    def close(self) -> None:
+        """Write the last outcomes, give back what did not go out, and end the hold."""
+        faults.point("releasing")
+        self._lose_sight()
+        ready = [transaction.row for transaction in self._ready]
+        for row in ready:
+            self.turns.unsent(row)
+        back = [row.due.id for row in [*self.turns.drain(), *ready, *self._judged()]]
+        now = timezone.now()
+        with transaction.atomic():
+            # The lock, not the lease: an outcome is written also when somebody has ended the hold meanwhile.
+            statements.renew(self.hold.pk, settings.CLAIM_LEASE)
+            self._write(self._decided)
+            for state in (State.CLAIMED, State.ARMED):
+                statements.move(back, state, State.QUEUED, now, hold=self.hold.pk)
+            Hold.objects.filter(pk=self.hold.pk, ended_at=None).update(ended_at=now)
+            manners.unsent(self.digest, len(back), now)
+        faults.point("ended")
+        self.turns.learn()
+        self._journal.close()
+
+    def abandon(self) -> None:
+        """Let go without the database. The journal stays, for whoever takes over."""
+        self._journal.close(keep=True)
+
+    # One step in the database.
+
+    def _act(self, room: int) -> None:
+        asked_at = time.clock_gettime(_clock)
+        decided, self._decided = self._decided, []
+        if decided:
+            self._journal.sync()
+        self.turns.learn()
+        chosen = [] if self._over else self.turns.choose(room)
+        few = not self._over and self._most > self.claimed and self.turns.waiting < GROUP
+        with transaction.atomic():
+            # Before any row of it: whoever cancels locks the digest first, and its rows then.
+            digest = self._locked() if few else None
+            self._over = not statements.renew(self.hold.pk, settings.CLAIM_LEASE) or self._over
+            self._write(decided)
+            armed = self._arm(chosen)
+            if digest and not self._over:
+                self._postpone()
+                self._claim(self._find(digest))
+            faults.point("committing")
+        faults.point("committed")
+        self._look_at_list()
+        self._armed += len(armed) - sum(row.armed for row, _ in decided)
+        for row in armed:
+            row.armed = True
+            self._ready.append(Transaction(self.frame.sender_for(row.due), row.recipient, self.frame.size, row))
+        self._acted_at = time.monotonic()
+        self._safe_until = asked_at + settings.CLAIM_LEASE * 0.8
+        faults.point("armed")
+
+    def _write(self, decided: Iterable[tuple[Row, Outcome]]) -> None:
+        now = timezone.now()
+        written = []
+        for row, outcome in decided:
+            due = row.due
+            state, due_at, tried = retries.after(
+                outcome, attempts=due.attempts, first_tried_at=due.first_tried_at,
+                refused_before=row.refused_before, now=now,
+            )  # fmt: skip
+            # The row keeps the address until an erasure; the reply must not keep it longer.
+            reply = outcome.text.replace(due.address, "the address")[:500]
+            enhanced = outcome.enhanced or ""
+            written.append(Written(due.id, state, due_at, tried, outcome.code, enhanced, reply, outcome.phase.value))
+            self.counts[state] += 1
+            self._failed = self._failed or state == State.FAILED
+        statements.write(self.hold.pk, written, now)
+
+    def _locked(self) -> Digest:
+        return Digest.objects.select_for_update(of=("self",)).select_related("publication").get(pk=self.digest.pk)
+
+    def _find(self, digest: Digest) -> list[tuple[Due, str]]:
+        """The next slice of what is due, and the state of each. Fewer than a slice: there are no more."""
+        now = timezone.now()
+        wanted = min(SLICE, self._most - self.claimed)
+        if digest.state != Digest.State.SENDING or (digest.resting_until and digest.resting_until > now):
+            wanted = self._most = 0
+        if wanted <= 0:
+            return []
+        digest.proof = self.digest.proof
+        allowed = manners.allowance(digest, wanted, now)
+        found = due_rows(digest, allowed.count) if allowed.count else []
+        if len(found) < wanted:
+            self._most = self.claimed + len(found)
+        if allowed.count:
+            manners.unsent(digest, allowed.count - len(found), now)
+        elif allowed.again_at is None:
+            self._stop(allowed.why)
+        return found
+
+    def _claim(self, found: list[tuple[Due, str]]) -> None:
+        """Make them ours. Who left, was suppressed or erased meanwhile is skipped here."""
+        now = timezone.now()
+        for state in (State.QUEUED, State.DEFERRED):
+            ids = [due.id for due, was in found if was == state]
+            statements.move(ids, state, State.CLAIMED, now, hold=self.hold.pk)
+        self.claimed += len(found)
+        self._keep(Row(due, time.monotonic()) for due, _ in found)
+
+    def _keep(self, rows: Iterable[Row]) -> None:
+        """Those who may be mailed, and can be, stay; the others are skipped, or fail."""
+        rows = list(rows)
+        suppressed = suppressed_among([row.due.address for row in rows])
+        wrong = [row for row in rows if not row.due.wanted or row.due.address in suppressed]
+        statements.move([row.due.id for row in wrong], State.CLAIMED, State.SKIPPED, timezone.now(), hold=self.hold.pk)
+        self.counts[State.SKIPPED] += len(wrong)
+        skipped = set(map(id, wrong))
+        self.turns.put([row for row in rows if id(row) not in skipped and self._is_address(row)])
+
+    def _is_address(self, row: Row) -> bool:
+        try:
+            row.recipient = ascii_domain(row.due.address)
+            row.domain = row.recipient.rpartition("@")[2].lower()
+        except AddressRefused as problem:
+            self._decided.append((row, made(Result.FAILED, Phase.RCPT, str(problem), scope="recipient")))
+            return False
+        return True
+
+    def _postpone(self) -> None:
+        """Rows of domains that rest or are slow go back, so that they do not fill this worker's hands."""
+        postponed = [(row.due.id, at) for row, at in self.turns.postponed()]
+        statements.postpone(self.hold.pk, postponed, timezone.now())
+
+    def _arm(self, chosen: list[Row]) -> list[Row]:
+        if not chosen or self._over:
+            self._over = self._over or not statements.sending(self.digest.pk)
+            self.turns.back(chosen)
+            return []
+        chosen = self._ask_again(chosen)
+        armed = set(statements.arm(self.digest.pk, self.hold.pk, [row.due.id for row in chosen], timezone.now()))
+        if len(armed) < len(chosen):
+            # Paused, cancelled, or taken from us: what is still claimed goes back when the batch closes.
+            self.turns.back(row for row in chosen if row.due.id not in armed)
+            self._over = True
+        return [row for row in chosen if row.due.id in armed]
+
+    def _ask_again(self, chosen: list[Row]) -> list[Row]:
+        """A relay may be slow, and people leave meanwhile: those of the chosen who still may be mailed."""
+        old = [row for row in chosen if time.monotonic() - row.claimed_at > ASK_AGAIN_AFTER]
+        if not old:
+            return chosen
+        wanted = statements.still_wanted(self.digest.publication_id, [row.due.id for row in old])
+        unwanted = {id(row) for row in old if row.due.id not in wanted}
+        now = time.monotonic()
+        for row in old:
+            row.claimed_at = now
+            row.due = row.due._replace(wanted=row.due.id in wanted)
+            self.turns.unsent(row)
+        self._keep(old)
+        return [row for row in chosen if row not in old and id(row) not in unwanted]
+
+    # What the outcomes say about the relay and about us.
+
+    def _look_at_list(self) -> None:
+        """Whether so many addresses do not exist that it may be the wrong list."""
+        if self._failed:
+            self._failed = False
+            with transaction.atomic():
+                why = manners.verdict(self._locked())
+            if why:
+                self._stop(why)
+
+    def _believe(self) -> None:
+        self._doubts = max(0.0, self._doubts - 0.05)
+        self._decided.extend(self._suspects)
+        self._suspects.clear()
+
+    def _doubt(self) -> None:
+        self._doubts += 1
+        if self._doubts >= self._connections + MOST_DOUBTS:
+            self._stop("The mail server broke off after a letter again and again: look at it, then resume.")
+
+    def _suspect(self, row: Row, outcome: Outcome) -> None:
+        self._suspects.append((row, outcome))
+        if len(self._suspects) >= MOST_REFUSALS:
+            self._stop(refusal_in_words(outcome))
+
+    def _stop(self, why: str) -> None:
+        self.trouble = self.trouble or why
+        self._over = True
+
+    def _lose_sight(self) -> None:
+        """Nothing is under way when a batch closes, unless an error broke it off: then the journal's rule holds."""
+        for each in list(self._under_way):
+            if each.row.intended:
+                why = "The worker broke off after handing it over: it may have arrived."
+                self.settled(each, made(Result.UNKNOWN, Phase.DOT, why))
+            else:
+                self._under_way.discard(each)
+                self._ready.append(each)
+
+    def _judged(self) -> list[Row]:
+        """Refusals of us: where others were taken they stand; else it was not these rows' fault, and they go back."""
+        if self._suspects and not self.trouble and not self._has_sent():
+            self.trouble = refusal_in_words(self._suspects[-1][1])
+        if not self.trouble:
+            self._decided.extend(self._suspects)
+            return []
+        return [row for row, _ in self._suspects]
+
+    def _has_sent(self) -> bool:
+        return self.digest.deliveries.filter(state=State.SENT).exists()
+
+
+def due_rows(digest: Digest, most: int) -> list[tuple[Due, str]]:
+    """The next rows that may be claimed, and the state of each. Those to be tried again come in between the new."""
+    now = timezone.now()
+    ask = partial(statements.due, digest.pk, digest.publication_id)
+    again = [(due, str(State.DEFERRED)) for due in ask(State.DEFERRED, max(1, most // 4), now)]
+    new = [(due, str(State.QUEUED)) for due in ask(State.QUEUED, most - len(again), now)]
+    if len(again) + len(new) < most and again:
+        more = ask(State.DEFERRED, most - len(new), now)[len(again) :]
+        again += [(due, str(State.DEFERRED)) for due in more]
+    return [*again, *new]
+
+
+def suppressed_among(addresses: list[str]) -> set[str]:
+    """Which of these must not be mailed, by any of the keys that their hashes may have been made with."""
+    if not Suppression.objects.exists():
+        return set()
+    prints = {print_: address for address in addresses for print_ in Suppression.fingerprints(address)}
+    return {prints[found] for found in Suppression.objects.filter(hash__in=prints).values_list("hash", flat=True)}
+
+
+def journal_path(name: str) -> Path:
+    return Path(settings.DATA) / "journal" / f"{name}.journal"
+
+
+def refusal_in_words(outcome: Outcome) -> str:
+    """The relay's own words stay on the row and in the log: they may name an address."""
+    code = " ".join(str(part) for part in (outcome.code, outcome.enhanced) if part) or "no code"
+    return f"The mail server refused us in the phase {outcome.phase.upper()} ({code})."

@@ -1,0 +1,272 @@
+"""Many connections of one process in one loop: each takes the next message as soon as it has nothing to do.
+
+The engine knows connections and relays; the batch knows rows. A relay that breaks off before it has taken anything,
+three times in a row, is left alone for the rest of the batch, and the others carry on.
+"""
+
+from __future__ import annotations
+
+import logging
+import selectors
+import socket
+import ssl
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from . import faults
+from .connection import Connection, Place
+from .dialogue import Keeper, Transaction
+from .outcomes import BY_THE_BOOK, Outcome, Phase, Result, Timeouts, broken
+from .relays import Relay
+from .wire import in_words
+
+logger = logging.getLogger(__name__)
+
+#: A relay breaks off this often in a row without having taken a message: it is left alone.
+MOST_STRIKES = 3
+#: Seconds after which somebody must look at pauses, leases and time limits, whatever the sockets do.
+_GLANCE = 1.0
+_PLACES_FOR = 60.0
+
+
+class Work(Keeper, Protocol):
+    """What the engine works on: see batch.Batch."""
+
+    def take(self) -> Transaction | None:
+        """The next one that may be announced, if there is one just now."""
+
+    def make(self, transaction: Transaction) -> bool:
+        """Make its message. False: it cannot be made, and is settled."""
+
+    def intend(self, transaction: Transaction) -> bool:
+        """Its dot is next. False: it must not be handed over any more."""
+
+    def go_on(self) -> None:
+        """Once a turn: write down what is decided, and make ready what is next."""
+
+    @property
+    def left(self) -> int:
+        """How many `take` will still give, now or later."""
+
+    @property
+    def wait(self) -> float:
+        """Seconds until `take` may give one; only asked when nothing is under way."""
+
+
+@dataclass
+class _Standing:
+    """How a relay has behaved in this batch."""
+
+    relay: Relay
+    patience: int
+    strikes: int = 0
+    #: It has taken a message since it last broke off; before, one connection at a time is risked.
+    proven: bool = False
+    last: Outcome | None = None
+    places: Sequence[Place] = ()
+    places_at: float = field(default=float("-inf"))
+    turn: int = 0
+
+    @property
+    def out(self) -> bool:
+        return self.strikes >= self.patience
+
+    def proved(self) -> None:
+        self.strikes, self.proven = 0, True
+
+    def strike(self, outcome: Outcome) -> None:
+        self.last, self.proven = outcome, False
+        # A login that is refused, a certificate that is wrong: once is enough.
+        self.strikes += self.patience if outcome.result is Result.FAILED else 1
+
+
+class Engine:
+    """Connections to the relays, kept from batch to batch. For one thread."""
+
+    def __init__(
+        self,
+        relays: Sequence[Relay],
+        *,
+        helo: str,
+        connections: int,
+        patience: int = MOST_STRIKES,
+        timeouts: Timeouts = BY_THE_BOOK,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.helo, self.timeouts = helo, timeouts
+        self.most = connections
+        self._tls = tls
+        self._standings = [_Standing(relay, patience) for relay in relays]
+        self._selector = selectors.DefaultSelector()
+        self._open: dict[Connection, _Standing] = {}
+        self._interests: dict[Connection, int] = {}
+
+    def run(self, work: Work) -> Outcome | None:
+        """Send what the work gives until it is exhausted; with what all relays broke off, if they did."""
+        self._begin(work)
+        while self._turn(work):
+            pass
+        return self._worst() if work.left else None
+
+    def close(self) -> None:
+        """Say goodbye to every relay."""
+        for connection in list(self._open):
+            connection.close()
+            self._forget(connection)
+        self._selector.close()
+
+    def abandon(self, why: str) -> None:
+        """End every connection now: something broke, and where the servers stand is anybody's guess."""
+        for connection in list(self._open):
+            connection.drop(why)
+            self._forget(connection)
+
+    # One turn of the loop.
+
+    def _turn(self, work: Work) -> bool:
+        """Do what can be done now, then wait for what comes first. False when nothing is left to wait for."""
+        work.go_on()
+        self._employ(work)
+        wait = _GLANCE
+        if not any(self._busy(connection) for connection in self._open):
+            if not work.left or self._all_out():
+                return False
+            wait = min(work.wait, _GLANCE)
+        for key, mask in self._selector.select(wait):
+            connection = key.fileobj
+            assert isinstance(connection, Connection)
+            connection.ready(mask)
+            self._serve(connection, work)
+        self._look_at_clock()
+        return True
+
+    def _serve(self, connection: Connection, work: Work) -> None:
+        """Whatever this connection is ready for."""
+        dialogue = connection.dialogue
+        if connection.over is None and dialogue is not None:
+            if dialogue.taken:
+                self._open[connection].proved()
+            if dialogue.invited:
+                self._hand_over(connection, dialogue.invited, work)
+            elif dialogue.idle:
+                self._announce(connection, work)
+        self._watch(connection)
+
+    def _hand_over(self, connection: Connection, transaction: Transaction, work: Work) -> None:
+        faults.point("invited")
+        following = work.take() if connection.dialogue and connection.dialogue.pipelining else None
+        # Behind a group of commands a shifted answer shows; where nothing follows, it must be looked for.
+        quiet = following is not None or connection.quiet()
+        # Unmade where it could not be made: the relay waits for it already, and nobody takes what breaks off here.
+        if not quiet or not transaction.message or not work.intend(transaction):
+            connection.drop("stopped before the message, which nobody has begun to take")
+            if following:
+                work.unsent(following, broken(connection.relay, Phase.CONNECT, "nothing was begun"))
+            return
+        connection.hand_over(following)
+        if following:
+            work.make(following)
+
+    def _announce(self, connection: Connection, work: Work) -> None:
+        # Built before it is announced: nothing waits, so nothing is gained by building it meanwhile.
+        while (transaction := work.take()) is not None:
+            if work.make(transaction) and connection.quiet():
+                connection.announce(transaction)
+                return
+            if connection.over:
+                work.unsent(transaction, connection.over)
+                return
+
+    # Connections.
+
+    def _begin(self, work: Work) -> None:
+        for standing in self._standings:
+            standing.strikes = 0
+        for connection in list(self._open):
+            connection.keeper = work
+            if connection.dialogue:
+                connection.dialogue.keeper = work
+            connection.quiet()
+            self._watch(connection, struck=False)
+
+    def _employ(self, work: Work) -> None:
+        """Let idle connections work, and open more while there is work for them."""
+        for connection in list(self._open):
+            if connection.dialogue and connection.dialogue.idle:
+                self._serve(connection, work)
+        useful = min(self.most, sum(map(self._busy, self._open)) + work.left)
+        while len(self._open) < useful and (standing := self._next_relay()):
+            self._connect(standing, work)
+
+    def _next_relay(self) -> _Standing | None:
+        """By weight: the one that is furthest below its share of the connections."""
+        count = Counter(map(id, self._open.values()))
+        able = [each for each in self._standings if not each.out and (each.proven or not count[id(each)])]
+        return min(able, key=lambda each: (count[id(each)] + 1) / each.relay.weight, default=None)
+
+    def _connect(self, standing: _Standing, work: Work) -> None:
+        try:
+            place = self._place(standing)
+            connection = Connection(
+                standing.relay, place, helo=self.helo, keeper=work, timeouts=self.timeouts, tls=self._tls
+            )
+        except OSError as error:
+            standing.strike(broken(standing.relay, Phase.CONNECT, in_words(error)))
+            return
+        self._open[connection] = standing
+        self._interests[connection] = connection.interest
+        self._selector.register(connection, connection.interest)
+
+    def _place(self, standing: _Standing) -> Place:
+        """The relay's next address: the one after a name's first is tried when that did not answer."""
+        now = time.monotonic()
+        if now - standing.places_at > _PLACES_FOR:
+            found = socket.getaddrinfo(standing.relay.host, standing.relay.port, type=socket.SOCK_STREAM)
+            standing.places = [Place(family, kind, protocol, address) for family, kind, protocol, _, address in found]
+            standing.places_at = now
+        return standing.places[standing.turn % len(standing.places)]
+
+    def _watch(self, connection: Connection, *, struck: bool = True) -> None:
+        """Listen for what it now waits for; where it is over, say what that tells of its relay."""
+        if connection.over is None:
+            if connection.interest != self._interests[connection]:
+                self._interests[connection] = connection.interest
+                self._selector.modify(connection, connection.interest)
+            return
+        standing = self._open[connection]
+        if struck and not (connection.dialogue and connection.dialogue.taken):
+            standing.strike(connection.over)
+            standing.turn += connection.over.phase is Phase.CONNECT
+        elif connection.over.result is Result.UNKNOWN:
+            standing.proven = False
+        logger.info("a connection to %s ended in %s: %s", connection.relay, connection.over.phase, connection.over.text)
+        self._forget(connection)
+
+    def _forget(self, connection: Connection) -> None:
+        # The socket is closed by now, and the kernel has forgotten it; the selector finds it by the object.
+        self._selector.unregister(connection)
+        del self._open[connection], self._interests[connection]
+
+    def _look_at_clock(self) -> None:
+        now = time.monotonic()
+        for connection in list(self._open):
+            if now > connection.late_at:
+                connection.late()
+                self._watch(connection)
+
+    def _busy(self, connection: Connection) -> bool:
+        return connection.dialogue is None or not connection.dialogue.idle
+
+    def _all_out(self) -> bool:
+        return all(standing.out for standing in self._standings)
+
+    def _worst(self) -> Outcome | None:
+        """What the relays broke off with: a refusal of ours before a break, a doubt before both."""
+        found = [standing.last for standing in self._standings if standing.out and standing.last]
+        order = (Result.UNKNOWN, Result.FAILED)
+        return min(
+            found, key=lambda outcome: order.index(outcome.result) if outcome.result in order else 9, default=None
+        )

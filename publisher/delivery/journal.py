@@ -1,0 +1,131 @@
+"""The journal of one hold: what was about to be handed over, and each answer, before anything else is done about it.
+
+    publisher-journal 1 <boot id>
+    I 4711                                 about to hand over delivery 4711
+    sent 4711 250 2.0.0 dot recipient OK   its answer
+
+A write() each: it survives the death of the process at once, and a power cut after the next sync. Whoever takes over
+reads it under the file's lock. The kernel frees the lock when the process is dead, so who has the lock may trust it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self, cast
+
+from .outcomes import Outcome, Result
+from .replies import Phase, Scope
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_HEAD = "publisher-journal 1 "
+_NONE = "-"
+
+
+class InUse(Exception):
+    """Its writer lives."""
+
+
+class Journal:
+    """An open journal. For one writer, who holds the file's lock until it dies or closes it."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        self._heard = f"{_HEAD}{boot_id()}\n".encode()
+        self.write()
+
+    def intend(self, delivery: int) -> None:
+        """This one's dot is next. What stands here without an answer may have been taken."""
+        os.write(self._file, b"%bI %d\n" % (self._heard, delivery))
+        self._heard = b""
+
+    def answer(self, delivery: int, outcome: Outcome) -> None:
+        """Note an answer: it is written with the next intent, or by `write`, before anything is waited for."""
+        result, phase, code, enhanced, text, scope = outcome
+        said = text if text.isprintable() else " ".join(text.split())
+        self._heard += f"{result} {delivery} {code or _NONE} {enhanced or _NONE} {phase} {scope} {said}\n".encode()
+
+    def write(self) -> None:
+        if self._heard:
+            os.write(self._file, self._heard)
+            self._heard = b""
+
+    def sync(self) -> None:
+        self.write()
+        os.fdatasync(self._file)
+
+    def close(self, *, keep: bool = False) -> None:
+        """The lock is free. The file goes, unless there is something in it that nobody has read."""
+        self.write()
+        if not keep:
+            self.path.unlink(missing_ok=True)
+        os.close(self._file)
+
+
+@dataclass
+class Account:
+    """What a journal says. `complete`: what does not stand in it did not happen; else power may have taken its end."""
+
+    complete: bool
+    intended: set[int] = field(default_factory=set)
+    answered: dict[int, Outcome] = field(default_factory=dict)
+
+
+NOTHING_KNOWN = Account(complete=False)
+
+
+class Found:
+    """A journal that another process left, with its lock. Raises FileNotFoundError, or InUse."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._file)
+            raise InUse(str(path)) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._file)
+
+    def read(self) -> Account:
+        head, *lines = self.path.read_text("utf-8", "replace").split("\n")
+        # The last piece has no line end: it is empty, or was cut by a power failure.
+        account = Account(complete=head == f"{_HEAD}{boot_id()}")
+        for line in lines[:-1]:
+            _take(line, account)
+        return account
+
+    def forget(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+def boot_id() -> str:
+    """Changes whenever this machine starts: what an older one did not sync may be gone."""
+    return _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else _NONE
+
+
+_INTENT = re.compile(r"I (\d+)")
+_ANSWER = re.compile(
+    r"(sent|deferred|failed|unknown|stopped) (\d+) (\d+|-) (\S+) (\w+) (recipient|sender|connection) (.*)"
+)
+
+
+def _take(line: str, account: Account) -> None:
+    if found := _INTENT.fullmatch(line):
+        account.intended.add(int(found[1]))
+    elif found := _ANSWER.fullmatch(line):
+        code = int(found[3]) if found[3] != _NONE else None
+        enhanced = found[4] if found[4] != _NONE else None
+        outcome = Outcome(Result(found[1]), Phase(found[5]), code, enhanced, found[7], cast(Scope, found[6]))
+        account.answered[int(found[2])] = outcome

@@ -1,0 +1,115 @@
+"""What may become of one message for one recipient, and how long to wait for it in each phase."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from .reading import Reply, enhanced_code
+from .replies import BY_PHASE, Phase, Scope, scope_of
+
+
+class Result(StrEnum):
+    SENT = "sent"
+    DEFERRED = "deferred"
+    FAILED = "failed"
+    UNKNOWN = "unknown"
+    STOPPED = "stopped"
+
+
+class Outcome(NamedTuple):
+    """What happened, where, and whom it is about.
+
+    Only `scope == "recipient"` says something about the address; with the others the relay or we are to blame, whatever
+    the result. `code` and `enhanced` are the server's; `text` is for people: its words, or ours where it said nothing.
+    """
+
+    result: Result
+    phase: Phase
+    code: int | None
+    enhanced: str | None
+    text: str
+    scope: Scope
+
+
+@dataclass(frozen=True)
+class Timeouts:
+    """Seconds to wait in each phase, by RFC 5321 §4.5.3.2; `body` is per block.
+
+    Never shorten `dot` in earnest: what is given up there has usually been delivered.
+    """
+
+    connect: float = 30
+    greeting: float = 300
+    starttls: float = 120
+    auth: float = 120
+    mail: float = 300
+    rcpt: float = 300
+    data: float = 120
+    body: float = 180
+    dot: float = 600
+    quit: float = 5
+
+    def of(self, phase: Phase) -> float:
+        return float(getattr(self, phase.value))
+
+
+BY_THE_BOOK = Timeouts()
+
+
+class Ended(Exception):
+    """A delivery is over before its time."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.text)
+        self.outcome = outcome
+
+
+WHERE: dict[Phase, str] = {
+    Phase.CONNECT: "connecting failed",
+    Phase.GREETING: "broke off at the greeting",
+    Phase.STARTTLS: "encryption failed",
+    Phase.AUTH: "broke off while signing in",
+    Phase.MAIL: "broke off at the sender's address",
+    Phase.RCPT: "broke off at the recipient's address",
+    Phase.DATA: "broke off before the message",
+    Phase.BODY: "broke off within the message, which nobody takes half",
+    Phase.DOT: "broke off after the whole message had left, so it may have been taken",
+    Phase.QUIT: "broke off at the goodbye",
+}
+
+
+def lost(phase: Phase) -> Result:
+    """What a break means here: the whole reason for doing this by phases."""
+    return Result.UNKNOWN if phase is Phase.DOT else Result.DEFERRED
+
+
+def taken(answer: bytes) -> Outcome:
+    """The message was taken, says one plain line: `250 2.0.0 Ok: queued as 3F2A`."""
+    return Outcome(
+        Result.SENT, Phase.DOT, 250, enhanced_code(250, answer[4:24].decode()), answer.decode()[:500], "connection"
+    )
+
+
+def broken(relay: object, phase: Phase, why: object) -> Outcome:
+    """The connection was lost in this phase."""
+    return made(lost(phase), phase, f"{relay}: {WHERE[phase]}: {why}.")
+
+
+def refused(reply: Reply, phase: Phase) -> Outcome:
+    """What an answer of 4xx or 5xx means where it was given."""
+    result = Result.DEFERRED if reply.code < 500 else Result.FAILED
+    return made(result, phase, reply.text, reply, scope_of(phase, reply.code, reply.enhanced))
+
+
+def out_of_turn(relay: object, phase: Phase, reply: Reply) -> Outcome:
+    """An answer that cannot be one to what was said: whatever it means, it is no "taken"."""
+    return made(lost(phase), phase, f"{relay} answered out of turn: {reply.text}", reply)
+
+
+def made(result: Result, phase: Phase, text: str, reply: Reply | None = None, scope: Scope | None = None) -> Outcome:
+    """Without a scope: a failure of ours is about what the phase is about, everything else about the connection."""
+    about = scope or (BY_PHASE[phase] if result is Result.FAILED else "connection")
+    code, enhanced = (reply.code, reply.enhanced) if reply else (None, None)
+    return Outcome(result, phase, code, enhanced, text[:500], about)

@@ -1,0 +1,38 @@
+"""What an outcome makes of a row, and when it is tried again."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from ..models import Delivery
+from .outcomes import Outcome, Result
+
+State = Delivery.State
+FIRST_RETRY, LAST_RETRY = timedelta(minutes=5), timedelta(days=5)
+
+
+class Next(NamedTuple):
+    state: str
+    due_at: datetime
+    #: Whether this was an attempt at the address: a break of the relay's is none.
+    tried: bool
+
+
+def after(
+    outcome: Outcome, *, attempts: int, first_tried_at: datetime | None, refused_before: bool, now: datetime
+) -> Next:
+    """The row's next state. Refusals for now are tried again from 5 minutes on, doubling, for 5 days."""
+    if outcome.result is Result.SENT:
+        return Next(State.SENT, now, True)
+    if outcome.result is Result.UNKNOWN:
+        return Next(State.UNKNOWN, now, True)
+    if outcome.result is Result.STOPPED or outcome.scope == "connection":
+        return Next(State.QUEUED, now, False)
+    if outcome.result is Result.FAILED and (outcome.scope == "recipient" or refused_before):
+        return Next(State.FAILED, now, True)
+    # Also where we were refused for good, and not for the address: policy changes, and one look more is cheap.
+    wait = FIRST_RETRY * 2 ** min(attempts, 12)
+    if now + wait > (first_tried_at or now) + LAST_RETRY:
+        return Next(State.FAILED, now, True)
+    return Next(State.DEFERRED, now + wait, True)

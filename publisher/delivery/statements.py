@@ -1,0 +1,234 @@
+"""The ledger's hot statements, as each database does them best. Compare-and-set all of them: on the state and the hold.
+
+SQL by hand, because they run once for every thirty messages: compiling them anew from querysets costs more than running
+them does.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+from django.db import connection
+
+from ..models import Delivery, Digest, Hold, Member, Subscription
+
+_NAMES = {
+    "delivery": Delivery._meta.db_table,
+    "digest": Digest._meta.db_table,
+    "hold": Hold._meta.db_table,
+    "member": Member._meta.db_table,
+    "subscription": Subscription._meta.db_table,
+}
+
+
+class Due(NamedTuple):
+    """A row that may be claimed, with its member as they are now; `wanted` is whether they still want it."""
+
+    id: int
+    address: str
+    attempts: int
+    first_tried_at: datetime | None
+    code: int | None
+    member_id: int | None
+    first_name: str
+    last_name: str
+    wanted: bool
+
+
+class Written(NamedTuple):
+    """One row's outcome."""
+
+    id: int
+    state: str
+    due_at: datetime
+    tried: int
+    code: int | None
+    enhanced: str
+    reply: str
+    phase: str
+
+
+def freeze(digest: int, publication: int, after: int, most: int, now: datetime) -> int | None:
+    """Queue a row for each of the next members who want it, by their number; the last one's, None for no more."""
+    audience = "{subscription} s WHERE s.publication_id = %s AND s.state = 'active' AND s.member_id > %s"
+    chunk = f"SELECT s.member_id AS id FROM {audience} ORDER BY s.member_id LIMIT %s"  # noqa: S608 - our own tables
+    last = _ask(f"SELECT max(id) FROM ({chunk}) chunk", publication, after, most)[0][0]  # noqa: S608
+    if last is None:
+        return None
+    _do(
+        f"""INSERT INTO {{delivery}}
+                   (digest_id, member_id, address, state, state_since, due_at, attempts, enhanced, reply, phase)
+            SELECT %s, m.id, m.email, 'queued', %s, %s, 0, '', '', '' FROM {{member}} m
+            WHERE m.id > %s AND m.id <= %s AND EXISTS (SELECT 1 FROM {audience} AND s.member_id = m.id)
+            ORDER BY m.id ON CONFLICT DO NOTHING""",  # noqa: S608
+        digest, _time(now), _time(now), after, last, publication, after,
+    )  # fmt: skip
+    return int(last)
+
+
+def renew(hold: int, seconds: float) -> bool:
+    """Keep the hold; False when it was ended. Whoever ends it waits until the transaction with this is done."""
+    if _postgres():
+        until = "clock_timestamp() + %s * interval '1 second'"
+    else:
+        until = "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', %s || ' seconds')"
+    return _do(f"UPDATE {{hold}} SET until = {until} WHERE id = %s AND ended_at IS NULL", seconds, hold) == 1  # noqa: S608
+
+
+def due(digest: int, publication: int, state: str, most: int, now: datetime) -> list[Due]:
+    """The next rows in this state that are due, locked against other claims, each with its member."""
+    lock = "FOR UPDATE OF d SKIP LOCKED" if _postgres() else ""
+    found = _ask(
+        f"""SELECT d.id, d.address, d.attempts, d.first_tried_at, d.code, m.id,
+                   COALESCE(m.first_name, ''), COALESCE(m.last_name, ''), COALESCE(s.state, '') = 'active'
+            FROM {{delivery}} d
+            LEFT JOIN {{member}} m ON m.id = d.member_id
+            LEFT JOIN {{subscription}} s ON s.member_id = d.member_id AND s.publication_id = %s
+            WHERE d.digest_id = %s AND d.state = %s AND d.due_at <= %s
+            ORDER BY d.due_at LIMIT %s {lock}""",  # noqa: S608 - names of our own tables
+        publication, digest, state, _time(now), most,
+    )  # fmt: skip
+    return [Due(*row)._replace(first_tried_at=_aware(row[3])) if row[3] else Due(*row) for row in found]
+
+
+def still_wanted(publication: int, deliveries: Sequence[int]) -> set[int]:
+    """Those of these rows whose members still want to be mailed."""
+    chosen, ids = _among(deliveries)
+    found = _ask(
+        f"""SELECT d.id FROM {{delivery}} d JOIN {{subscription}} s
+            ON s.member_id = d.member_id AND s.publication_id = %s AND s.state = 'active' WHERE d.id {chosen}""",  # noqa: S608
+        publication, ids,
+    )  # fmt: skip
+    return {row[0] for row in found}
+
+
+def move(deliveries: Sequence[int], before: str, after: str, now: datetime, *, hold: int) -> int:
+    """Move rows from one state to another, as this hold's: claimed, queued again, skipped. How many it was."""
+    if not deliveries:
+        return 0
+    chosen, ids = _among(deliveries)
+    mine = "AND hold_id = %s" if before in {"claimed", "armed"} else ""
+    given = [after, _time(now), None if after == "queued" else hold, ids, before, *([hold] if mine else [])]
+    return _do(
+        f"UPDATE {{delivery}} SET state = %s, state_since = %s, hold_id = %s WHERE id {chosen} AND state = %s {mine}",  # noqa: S608
+        *given,
+    )
+
+
+def postpone(hold: int, rows: Sequence[tuple[int, datetime]], now: datetime) -> None:
+    """Give claimed rows back to the queue until a moment of their own."""
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"""UPDATE {_NAMES["delivery"]} SET state = 'queued', state_since = %s, due_at = %s, hold_id = NULL
+                WHERE id = %s AND hold_id = %s AND state = 'claimed'""",  # noqa: S608
+            [(_time(now), _time(at), pk, hold) for pk, at in rows],
+        )
+
+
+def sending(digest: int) -> bool:
+    return bool(_ask("SELECT 1 FROM {digest} WHERE id = %s AND state = 'sending'", digest))
+
+
+def arm(digest: int, hold: int, deliveries: Sequence[int], now: datetime) -> list[int]:
+    """Commit-to-be that these are about to be handed over; those for which it holds.
+
+    Not while the digest is anything but sending. EXISTS and no join: the join would move the rows' own conditions into
+    a subselect, and PostgreSQL does not ask that again after it waited for somebody else's lock on the row.
+    """
+    chosen, ids = _among(deliveries)
+    armed = _do(
+        f"""UPDATE {{delivery}} SET state = 'armed', state_since = %s
+            WHERE id {chosen} AND hold_id = %s AND state = 'claimed'
+              AND EXISTS (SELECT 1 FROM {{digest}} WHERE id = %s AND state = 'sending')""",  # noqa: S608
+        _time(now), ids, hold, digest,
+    )  # fmt: skip
+    if armed == len(deliveries):
+        return list(deliveries)
+    found = _ask(f"SELECT id FROM {{delivery}} WHERE id {chosen} AND hold_id = %s AND state = 'armed'", ids, hold)  # noqa: S608
+    really = {row[0] for row in found}
+    return [pk for pk in deliveries if pk in really]
+
+
+def write(hold: int, outcomes: Sequence[Written], now: datetime) -> None:
+    """The outcomes of rows that this hold has. A late "sent" also settles what was called unknown meanwhile."""
+    if not outcomes:
+        return
+    if _postgres():
+        _write_postgres(hold, outcomes, now)
+    else:
+        _write_sqlite(hold, outcomes, now)
+
+
+_HELD = "hold_id = %s AND (d.state IN ('claimed', 'armed') OR (d.state = 'unknown' AND {state} = 'sent'))"
+
+
+def _write_sqlite(hold: int, outcomes: Sequence[Written], now: datetime) -> None:
+    moment = _time(now)
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            f"""UPDATE {_NAMES["delivery"]} AS d
+                SET state = %s, state_since = %s, due_at = %s, attempts = attempts + %s,
+                    first_tried_at = COALESCE(first_tried_at, %s), code = %s, enhanced = %s, reply = %s, phase = %s
+                WHERE id = %s AND {_HELD.format(state="%s")}""",  # noqa: S608
+            [
+                (
+                    o.state,
+                    moment,
+                    _time(o.due_at),
+                    o.tried,
+                    moment,
+                    o.code,
+                    o.enhanced,
+                    o.reply,
+                    o.phase,
+                    o.id,
+                    hold,
+                    o.state,
+                )
+                for o in outcomes
+            ],
+        )
+
+
+def _write_postgres(hold: int, outcomes: Sequence[Written], now: datetime) -> None:
+    _do(
+        f"""UPDATE {{delivery}} AS d SET state = o.state, state_since = %s, due_at = o.due_at,
+                   attempts = d.attempts + o.tried, first_tried_at = COALESCE(d.first_tried_at, %s),
+                   code = o.code, enhanced = o.enhanced, reply = o.reply, phase = o.phase
+            FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::int[], %s::int[], %s::text[], %s::text[],
+                        %s::text[]) AS o(id, state, due_at, tried, code, enhanced, reply, phase)
+            WHERE d.id = o.id AND d.{_HELD.format(state="o.state")}""",  # noqa: S608
+        now, now, *map(list, zip(*outcomes, strict=True)), hold,
+    )  # fmt: skip
+
+
+def _among(ids: Sequence[int]) -> tuple[str, Any]:
+    """A condition for many keys that is one parameter, so that the statement stays the same."""
+    return ("= ANY(%s)", list(ids)) if _postgres() else ("IN (SELECT value FROM json_each(%s))", json.dumps(list(ids)))
+
+
+def _time(moment: datetime) -> Any:
+    return connection.ops.adapt_datetimefield_value(moment)
+
+
+def _aware(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)  # SQLite's have none, and are in UTC
+
+
+def _postgres() -> bool:
+    return connection.vendor == "postgresql"
+
+
+def _do(statement: str, *given: Any) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(statement.format(**_NAMES), given)
+        return int(cursor.rowcount)
+
+
+def _ask(statement: str, *given: Any) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement.format(**_NAMES), given)
+        return cursor.fetchall()

@@ -1,0 +1,172 @@
+"""Settling the rows of workers that died or lost their lease, with what their journals say.
+
+    claimed                                       → queued
+    armed, and the journal has its answer         → what the answer says
+    armed, the journal has an intent and no more  → unknown: its dot may have left
+    armed, and the journal is silent              → queued, where the journal is whole; else unknown
+
+A journal is whole where the machine has not started anew since: its writer's death loses no write(). Who has the file's
+lock has outlived the writer. A writer that lives on past its lease on this machine is ended first.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import time
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from .. import holders
+from ..lifecycle import note
+from ..models import Delivery, Hold
+from . import retries, statements
+from .batch import journal_path
+from .journal import NOTHING_KNOWN, Account, Found, InUse
+from .outcomes import Outcome, Result
+from .replies import Phase
+from .statements import Written
+
+logger = logging.getLogger(__name__)
+
+State = Delivery.State
+DIED = "The worker ended between handing this over and reading the answer: it may have arrived."
+#: Seconds to wait for a killed process to be gone.
+_DYING = 5.0
+
+
+def recover() -> int:
+    """Settle what dead workers left; how many rows that moved.
+
+    A dead process of this machine is seen at once, another machine's when its lease is over.
+    """
+    moved = sum(_take_over(hold) for hold in _lost())
+    return moved + sum(_hear_returned(path) for path in _left_behind())
+
+
+def _lost() -> list[Hold]:
+    open_ = Hold.objects.filter(ended_at=None)
+    late = set(open_.filter(until__lt=Now()).values_list("pk", flat=True))
+    return [hold for hold in open_ if hold.pk in late or holders.alive(hold.holder) is False]
+
+
+def _take_over(hold: Hold) -> int:
+    try:
+        with _journal(hold) as found:
+            moved = _settle(hold, found.read())
+            found.forget()
+    except FileNotFoundError:
+        # It lies on another machine, or is lost: when it comes back, it is heard.
+        moved = _settle(hold, NOTHING_KNOWN)
+    except InUse:
+        logger.warning("%s is past its lease, holds its journal and cannot be ended from here", hold.holder)
+        moved = _settle(hold, NOTHING_KNOWN)
+    return moved
+
+
+def _journal(hold: Hold) -> Found:
+    """The hold's journal with its lock; a writer of this machine that still has it is ended."""
+    path = journal_path(hold.journal)
+    deadline = time.monotonic() + _DYING
+    while True:
+        try:
+            return Found(path)
+        except InUse:
+            if time.monotonic() > deadline or not holders.alive(hold.holder) or not _end(hold.holder):
+                raise
+            time.sleep(0.05)
+
+
+def _end(holder: str) -> bool:
+    """SIGKILL: it may be stopped, and must not wake up. Not ourselves, and only the process that was meant."""
+    pid = int(holder.rsplit("/", 2)[1])
+    if pid == os.getpid():
+        return False
+    logger.warning("ending process %s, which is past its lease", pid)
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    return True
+
+
+def _settle(hold: Hold, account: Account) -> int:
+    """End the hold and move its rows. The worker's own transactions wait for this one, and then find it ended."""
+    with transaction.atomic():
+        current = Hold.objects.select_for_update().get(pk=hold.pk)
+        Hold.objects.filter(pk=hold.pk).update(ended_at=current.ended_at or timezone.now())
+        held = Delivery.objects.filter(digest_id=hold.digest_id, hold=hold)
+        moved = _apply(held, hold, account)
+        if moved:
+            note(hold.digest, "recovered", by=None, rows=moved)
+    return moved
+
+
+def _apply(held: QuerySet[Delivery], hold: Hold, account: Account) -> int:
+    now = timezone.now()
+    armed = list(held.filter(state=State.ARMED))
+    silent = [row.pk for row in armed if row.pk not in account.intended and row.pk not in account.answered]
+    written = [_written(row, account.answered[row.pk], now) for row in armed if row.pk in account.answered]
+    doubtful = [row.pk for row in armed if row.pk in account.intended and row.pk not in account.answered]
+    if not account.complete:
+        doubtful, silent = [*doubtful, *silent], []
+    back = [*silent, *held.filter(state=State.CLAIMED).values_list("pk", flat=True)]
+    statements.write(hold.pk, written, now)
+    for state in (State.CLAIMED, State.ARMED):
+        statements.move(back, state, State.QUEUED, now, hold=hold.pk)
+    held.filter(pk__in=doubtful, state=State.ARMED).update(
+        state=State.UNKNOWN, state_since=now, reply=DIED, phase=Phase.DOT
+    )
+    return len(written) + len(back) + len(doubtful)
+
+
+def _left_behind() -> list[Path]:
+    """Journals of holds that ended without them: their machine was away, or their worker could not write its end."""
+    folder = journal_path("-").parent
+    return sorted(folder.glob("*.journal")) if folder.exists() else []
+
+
+def _hear_returned(path: Path) -> int:
+    """What a journal that returns says of rows that were called unknown without it."""
+    hold = Hold.objects.filter(journal=path.stem).first()
+    if hold is None or hold.ended_at is None:
+        return 0
+    try:
+        with Found(path) as found, transaction.atomic():
+            Hold.objects.select_for_update().get(pk=hold.pk)
+            moved = _correct(hold, found.read())
+            found.forget()
+    except (FileNotFoundError, InUse):
+        return 0
+    return moved
+
+
+def _correct(hold: Hold, account: Account) -> int:
+    now = timezone.now()
+    held = Delivery.objects.filter(digest_id=hold.digest_id, hold=hold)
+    moved = _apply(held, hold, account)
+    unknown = list(held.filter(state=State.UNKNOWN, reply=DIED))
+    taken = {pk for pk, outcome in account.answered.items() if outcome.result is Result.SENT}
+    statements.write(hold.pk, [_written(row, account.answered[row.pk], now) for row in unknown if row.pk in taken], now)
+    known = account.intended if account.complete else {row.pk for row in unknown}
+    # Neither handed over nor about to be, says a whole journal; or refused by the relay, says its answer.
+    never = Q(pk__in=[row.pk for row in unknown if row.pk not in known | account.answered.keys()])
+    refused = Q(pk__in=[pk for pk, outcome in account.answered.items() if outcome.result is not Result.SENT])
+    freed = held.filter(never | refused, state=State.UNKNOWN, reply=DIED).update(
+        state=State.QUEUED, state_since=now, due_at=now, hold=None
+    )
+    return moved + len(taken) + freed
+
+
+def _written(row: Delivery, outcome: Outcome, now: datetime) -> Written:
+    refused_before = row.code is not None and row.code >= 500
+    state, due_at, tried = retries.after(
+        outcome, attempts=row.attempts, first_tried_at=row.first_tried_at, refused_before=refused_before, now=now
+    )
+    reply = outcome.text.replace(row.address, "the address")[:500]
+    return Written(row.pk, state, due_at, tried, outcome.code, outcome.enhanced or "", reply, outcome.phase.value)

@@ -1,0 +1,129 @@
+"""Whose turn it is: what this worker, and all others, have learnt of the recipients' domains.
+
+One for a worker's thread, kept from batch to batch. What it learns is written once in a step, not at each letter.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Generic, Protocol, TypeVar
+
+from django.utils import timezone
+
+from . import paces
+from .lanes import Lanes
+from .outcomes import Outcome, Result
+from .paces import Rests
+from .refusals import Refusals
+
+
+class HasDomain(Protocol):
+    """What stands in line here."""
+
+    domain: str
+    #: When it was begun, by time.monotonic().
+    begun: float
+
+
+R = TypeVar("R", bound=HasDomain)
+
+
+class Turns(Generic[R]):
+    """The rows that a worker has claimed and may not, or need not, begin with yet."""
+
+    def __init__(self, at_once: int) -> None:
+        limits = paces.limits()
+        self._lanes: Lanes[R] = Lanes(
+            at_once=at_once, domain_connections=limits.domain_connections, exceptions=limits.connections
+        )
+        self._refusals, self._rests = Refusals(), Rests()
+        self._tired: set[str] = set()
+        self._well: set[str] = set()
+        #: How many rows stand in line.
+        self.waiting = 0
+
+    def put(self, rows: Iterable[R]) -> None:
+        rows = list(rows)
+        self._hear_of_rests({row.domain for row in rows})
+        for row in rows:
+            self._lanes.put(row, row.domain)
+        self.waiting += len(rows)
+
+    def choose(self, most: int) -> list[R]:
+        """Up to `most` rows that may begin now. Not within a transaction: where rates are set it locks their rows."""
+        chosen = self._lanes.take(most, time.monotonic()) if most > 0 else []
+        if chosen and paces.limits().paced:
+            chosen = self._paced(chosen)
+        self.waiting -= len(chosen)
+        return chosen
+
+    def settled(self, row: R, outcome: Outcome) -> None:
+        """A chosen row has its outcome."""
+        now = time.monotonic()
+        self._lanes.done(row.domain, now, now - row.begun)
+        if outcome.result is Result.SENT:
+            self._refusals.taken(row.domain)
+            self._well.add(row.domain)
+        elif self._refusals.note(row.domain, outcome.phase, outcome.code, outcome.enhanced, outcome.text):
+            self._tired.add(row.domain)
+
+    def unsent(self, row: R) -> None:
+        """A chosen row was not begun after all."""
+        self._lanes.unsent(row.domain)
+
+    def back(self, rows: Iterable[R]) -> None:
+        """These were chosen, and could not be armed: they stand in line again."""
+        for row in rows:
+            self._lanes.unsent(row.domain)
+            self._lanes.put(row, row.domain)
+            self.waiting += 1
+
+    def postponed(self) -> list[tuple[R, datetime]]:
+        """Rows that cannot go soon, taken out of the line, each with the moment at which it may."""
+        now, moment = time.monotonic(), timezone.now()
+        given = self._lanes.give_back(now)
+        self.waiting -= len(given)
+        return [(row, moment + timedelta(seconds=at - now)) for row, at in given]
+
+    def drain(self) -> list[R]:
+        self.waiting = 0
+        return self._lanes.drain()
+
+    def learn(self) -> None:
+        """Tell the other workers what was learnt since. Not within a transaction."""
+        now = timezone.now()
+        for domain in self._tired:
+            self._rest(domain, self._rests.rest(domain, now), now)
+        self._rests.well(self._well, now)
+        self._tired.clear()
+        self._well.clear()
+
+    def wait(self) -> float:
+        """Seconds until a row may begin that may not yet."""
+        at = self._lanes.wake_at()
+        return max(0.0, at - time.monotonic()) if at is not None else 0.0
+
+    def _paced(self, chosen: list[R]) -> list[R]:
+        """Those for which the common rates have room; the others stand in line again, until there may be."""
+        granted = Counter(paces.allow(Counter(row.domain for row in chosen), timezone.now()))
+        kept: list[R] = []
+        for row in chosen:
+            if granted[row.domain] > 0:
+                granted[row.domain] -= 1
+                kept.append(row)
+            else:
+                self._lanes.unsent(row.domain)
+                self._lanes.put(row, row.domain)
+                self._lanes.rest(row.domain, time.monotonic() + paces.limits().pause(row.domain))
+        return kept
+
+    def _hear_of_rests(self, domains: set[str]) -> None:
+        now = timezone.now()
+        for domain, until in self._rests.among(domains, now).items():
+            self._rest(domain, until, now)
+
+    def _rest(self, domain: str, until: datetime, now: datetime) -> None:
+        self._lanes.rest(domain, time.monotonic() + (until - now).total_seconds())

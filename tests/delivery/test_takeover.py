@@ -1,0 +1,148 @@
+"""What becomes of the rows of a worker that is gone, by what its journal says."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from publisher import holders
+from publisher.delivery import ledger, takeover
+from publisher.delivery.batch import journal_path
+from publisher.models import Hold
+
+from .batches import BROKEN, NOBODY, TAKEN, answer, batch_of, in_state, ready
+
+DEAD = holders.me().rpartition("/")[0] + "/not-me"
+ELSEWHERE = "another-host/boot/1/1"
+M = [f"m{n}@members.example" for n in range(5)]
+
+
+@pytest.fixture
+def fallen(sending):
+    """A worker that died: m0 was answered, m1 refused, m2 handed over, m3 armed, m4 claimed only."""
+    batch = batch_of(sending)
+    rows = {each.recipient: each for each in ready(batch)}
+    answer(batch, rows[M[0]], TAKEN)
+    answer(batch, rows[M[1]], NOBODY)
+    assert batch.intend(rows[M[2]])
+    sending.deliveries.filter(address=M[4]).update(state="claimed")
+    batch.abandon()
+    Hold.objects.update(holder=DEAD)
+    return batch
+
+
+def states(sending):
+    return {row.address: row.state for row in sending.deliveries.all()}
+
+
+def test_the_journal_says_what_became_of_each(sending, fallen):
+    assert takeover.recover() == 5
+    assert states(sending) == {M[0]: "sent", M[1]: "failed", M[2]: "unknown", M[3]: "queued", M[4]: "queued"}
+    assert not journal_path(fallen.hold.journal).exists()
+    assert takeover.recover() == 0
+
+
+def test_after_a_power_cut_what_the_journal_does_not_say_is_unknown(sending, fallen):
+    path = journal_path(fallen.hold.journal)
+    head, _, rest = path.read_text().partition("\n")
+    path.write_text(f"{head}-of-an-earlier-start\n{rest}")
+    takeover.recover()
+    assert states(sending) == {M[0]: "sent", M[1]: "failed", M[2]: "unknown", M[3]: "unknown", M[4]: "queued"}
+
+
+def test_a_last_line_that_was_cut_says_nothing(sending, fallen):
+    path = journal_path(fallen.hold.journal)
+    path.write_bytes(path.read_bytes() + f"sent {sending.deliveries.get(address=M[2]).pk} 250".encode())
+    takeover.recover()
+    assert in_state(sending, "unknown") == [M[2]]
+
+
+def test_without_the_journal_what_was_armed_is_unknown_and_a_journal_that_returns_corrects_it(
+    sending, fallen, tmp_path
+):
+    path, away = journal_path(fallen.hold.journal), tmp_path / "away"
+    path.rename(away)
+    takeover.recover()
+    assert in_state(sending, "unknown") == M[:4]
+    away.rename(path)
+    takeover.recover()
+    assert states(sending) == {M[0]: "sent", M[1]: "unknown", M[2]: "unknown", M[3]: "queued", M[4]: "queued"} | {
+        M[1]: "queued"
+    }
+    assert not path.exists()
+
+
+def test_what_a_person_has_settled_meanwhile_is_left_alone_by_a_journal_that_returns(sending, fallen, tmp_path, ben):
+    path, away = journal_path(fallen.hold.journal), tmp_path / "away"
+    path.rename(away)
+    takeover.recover()
+    ledger.settle(sending.deliveries.get(address=M[0]), "queued", by=ben, why="she asked for it")
+    away.rename(path)
+    takeover.recover()
+    assert states(sending)[M[0]] == "queued"
+
+
+def test_what_broke_off_before_the_dot_goes_back(sending):
+    batch = batch_of(sending, 1)
+    (row,) = ready(batch)
+    assert batch.intend(row)
+    batch.unsent(row, BROKEN)
+    batch.abandon()
+    Hold.objects.update(holder=DEAD)
+    takeover.recover()
+    assert ledger.counts(sending)["queued"] == 5
+
+
+def test_the_rows_of_a_living_worker_are_left_alone(sending):
+    batch = batch_of(sending)
+    ready(batch)
+    assert takeover.recover() == 0
+    assert len(in_state(sending, "armed")) == 5
+    batch.close()
+
+
+def test_another_machines_worker_is_believed_until_its_lease_is_over(sending):
+    batch = batch_of(sending)
+    ready(batch)
+    batch.abandon()
+    journal_path(batch.hold.journal).unlink()
+    Hold.objects.update(holder=ELSEWHERE)
+    assert takeover.recover() == 0
+    Hold.objects.update(until=timezone.now() - timedelta(seconds=1))
+    assert takeover.recover() == 5
+    assert in_state(sending, "unknown") == M
+
+
+HOLDS_THE_LOCK = """
+import fcntl, os, sys
+file = os.open(sys.argv[1], os.O_RDWR)
+fcntl.flock(file, fcntl.LOCK_EX)
+print("held", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_stopped_worker_past_its_lease_is_ended_before_its_rows_are_taken(sending, fallen):
+    path = str(journal_path(fallen.hold.journal))
+    command = [sys.executable, "-c", HOLDS_THE_LOCK, path]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+        assert worker.stdout.readline() == b"held\n"
+        os.kill(worker.pid, signal.SIGSTOP)
+        place = holders.me().rsplit("/", 2)[0]
+        past = timezone.now() - timedelta(seconds=1)
+        Hold.objects.update(holder=f"{place}/{worker.pid}/{holders._started(worker.pid)}", until=past)
+        assert takeover.recover() == 5
+        assert worker.wait(10) == -signal.SIGKILL
+    assert in_state(sending, "sent") == [M[0]]
+
+
+def test_a_worker_that_gave_up_without_the_database_is_not_ended(sending, fallen):
+    Hold.objects.update(holder=holders.me(), until=timezone.now() - timedelta(seconds=1))
+    assert takeover.recover() == 5
+    assert in_state(sending, "sent") == [M[0]]
