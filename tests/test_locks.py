@@ -113,7 +113,7 @@ def imported(*roots: str) -> set[str]:
     return (
         {name.partition(".")[0] for name in names}
         - sys.stdlib_module_names
-        - {"publisher", "workers", "config", "tests"}
+        - {"publisher", "workers", "config", "tests", "benchmarks"}
     )
 
 

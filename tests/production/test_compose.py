@@ -18,6 +18,7 @@ NOT_FOR_CONTAINERS = {
     "PUBLISHER_STATIC_ROOT": "the image sets it",
     "PUBLISHER_BIND": "the image sets it",
     "PUBLISHER_DEBUG": "for developers",
+    "PUBLISHER_FAULT": "for rehearsing the death of a worker",
     "PUBLISHER_SANDBOX_URL": "there is no sandbox in production",
     "PUBLISHER_SANDBOXED": "there is no sandbox in production",
     "PUBLISHER_LOOPBACK_ONLY": "the demo's promise",

@@ -16,7 +16,7 @@ from tests.workers import scenes
 from tests.workers.conftest import linux_only, until
 from workers import traces, up
 
-CONNECTIONS = 2  # the pool's processes hold one each
+CONNECTIONS = 6  # of the two processes of the pool together
 
 
 @pytest.fixture
@@ -24,6 +24,7 @@ def place(tmp_path: Path) -> Iterator[up.Place]:
     """Everything running in a data folder of its own, with a quick clock."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PUBLISHER_", "DATABASE_URL"))}
     ours = {"PUBLISHER_CLOCK_TICK": "1", "PUBLISHER_LOOPBACK_ONLY": "1", "PUBLISHER_CLAIM_SIZE": "50"}
+    ours["PUBLISHER_CONNECTIONS"] = str(CONNECTIONS // 2)
     with up.running(data=tmp_path, web="127.0.0.1:0", environment=kept | ours) as place:
         yield place
 
