@@ -1,6 +1,7 @@
 """E-mail addresses as SMTP and headers need them: the domain in A-labels, the local part untouched."""
 
 import re
+from functools import lru_cache
 
 import idna
 
@@ -35,6 +36,7 @@ def ascii_domain(address: str) -> str:
         raise AddressRefused(f"{address!r} is not an e-mail address: {refused}") from None
 
 
+@lru_cache(maxsize=4096)  # a million members have a few thousand domains
 def ascii_host(name: str) -> str:
     """The name as A-labels, by IDNA 2008 with the mapping of UTS 46.
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import html
 import re
+from binascii import b2a_qp
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -41,6 +42,8 @@ _PLAIN_TO = re.compile(
     r"To: (?:[A-Za-z0-9'-]+ )+<[A-Za-z0-9_+-]+(?:\.[A-Za-z0-9_+-]+)*"
     r"@(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)+[A-Za-z]+>"
 )
+#: Words of letters and digits in any script, short enough for one encoded-word.
+_WORDS = re.compile(r"[^\W_]+(?:[ -][^\W_]+)*")
 _PLAIN_VALUE = re.compile(r"(?!From )[A-Za-z0-9/_-][A-Za-z0-9 ,:/_~+.-]{0,74}")
 _PLAIN_LINK = re.compile(r"[A-Za-z0-9:/?&=%_~+.-]{1,500}")
 #: Keeps the place of a link while its header is written; folded as a link would be.
@@ -58,8 +61,8 @@ class Assembly:
 
     `sender` is (name, address). `headers` are the transport headers (List-Unsubscribe …) in their own syntax; merge
     fields in them are filled like those of the letter. `prefixes` says of a link how all its values begin
-    (`{"unsubscribe_url": "https://news.example/leave/"}`): that much of it is encoded once. Each signer adds a
-    DKIM-Signature.
+    (`{"unsubscribe_url": "https://news.example/leave/"}`): that much of it is encoded once. `constants` are the fields
+    that have the same value for all. Each signer adds a DKIM-Signature.
 
     Raises CannotBuild where there can be no message for anybody: HeaderRefused for what could break out of its header,
     AddressRefused for the sender.
@@ -73,6 +76,7 @@ class Assembly:
         headers: Mapping[str, str],
         date: datetime,
         prefixes: Values = _NONE,
+        constants: Values = _NONE,
         signers: Sequence[Signer] = (),
     ) -> None:
         if not NEVER_EMPTY.issuperset(prefixes):
@@ -95,7 +99,7 @@ class Assembly:
         self._holes: dict[str, _Holes] = {}
         for subtype, body in (("plain", letter.text), ("html", letter.html)):
             self._segments.append(_part_head(boundary, subtype))
-            self._add(subtype, _whole_lines(subtype, body), prefixes)
+            self._add(subtype, _whole_lines(subtype, body), prefixes, constants)
             self._segments.append(b"\r\n")
         self._segments.append(f"--{boundary}--\r\n".encode())
 
@@ -122,15 +126,23 @@ class Assembly:
         varying, hashed = segments[_TO : self._body - 1], body_hash(segments[self._body])
         segments[_HEAD] = b"".join([*(seal.line(varying, hashed) for seal in self._seals), segments[_HEAD]])
 
-    def _add(self, subtype: str, body: str, prefixes: Values) -> None:
+    def _add(self, subtype: str, body: str, prefixes: Values, constants: Values) -> None:
         """The segments of a part. Each hole holds the fallback of its field, until a value takes its place."""
         found, rest = pieces(body)
+        known = ""
         for before, merged in found:
+            if merged.name in constants:
+                known += before + _in(subtype, constants[merged.name])
+                continue
+            before, known = known + before, ""
             holes = self._holes.setdefault(merged.name, _Holes(prefixes.get(merged.name, "")))
-            prefix = html.escape(holes.prefix) if subtype == "html" else holes.prefix
-            self._segments += [encoded(before + prefix), encoded(merged.fallback)]
+            self._segments += [encoded(before + _in(subtype, holes.prefix)), encoded(merged.fallback)]
             (holes.html if subtype == "html" else holes.text).append(len(self._segments) - 1)
-        self._segments.append(encoded(rest))
+        self._segments.append(encoded(known + rest))
+
+
+def _in(subtype: str, value: str) -> str:
+    return html.escape(value) if subtype == "html" else value
 
 
 @dataclass
@@ -231,6 +243,11 @@ def _to(name: str, address: str) -> bytes:
     # Of 70 characters at most, so that no part of the address is longer than it may be.
     if len(line) <= 70 and _PLAIN_TO.fullmatch(line):
         return line.encode() + b"\r\n"
+    if _WORDS.fullmatch(name) and len(name.encode()) < 1.25 * len(name) and _PLAIN_TO.fullmatch(f"To: x <{address}>"):
+        # The standard library's quoted-printable for headers leaves more unencoded than a phrase may have, but no word.
+        line = f"To: =?utf-8?q?{b2a_qp(name.encode(), header=True).decode()}?= <{address}>"
+        if len(line) <= 76:
+            return line.encode() + b"\r\n"
     return mailbox("To", name, address).encode()
 
 

@@ -35,10 +35,11 @@ from .statements import Due, Written
 from .turns import Turns
 
 State = Delivery.State
+_SENT = str(State.SENT)
 #: Rows that are armed at once: with a machine and its journal so many are lost to doubt.
 GROUP = 60
 #: Rows claimed in one transaction. More would keep everybody else waiting for the database.
-SLICE = 250
+SLICE = 500
 #: Whether a member may still be mailed is asked again of rows that were claimed longer ago than this.
 ASK_AGAIN_AFTER = 30.0
 #: So often a row may be announced by a connection that then breaks off, before it waits like one that was refused.
@@ -94,6 +95,7 @@ class Batch:
         self._most = most
         self._connections = connections
         self._turn_ends = time.monotonic() + settings.TURN
+        self._lease = settings.CLAIM_LEASE
         self._ready: deque[Transaction] = deque()
         self._under_way: set[Transaction] = set()
         self._decided: list[tuple[Row, Outcome]] = []
@@ -217,7 +219,7 @@ class Batch:
         now = timezone.now()
         with transaction.atomic():
             # The lock, not the lease: an outcome is written also when somebody has ended the hold meanwhile.
-            statements.renew(self.hold.pk, settings.CLAIM_LEASE)
+            statements.renew(self.hold.pk, self._lease)
             self._write(self._decided)
             for state in (State.CLAIMED, State.ARMED):
                 statements.move(back, state, State.QUEUED, now, hold=self.hold.pk)
@@ -244,7 +246,7 @@ class Batch:
         with transaction.atomic():
             # Before any row of it: whoever cancels locks the digest first, and its rows then.
             digest = self._locked() if few else None
-            self._over = not statements.renew(self.hold.pk, settings.CLAIM_LEASE) or self._over
+            self._over = not statements.renew(self.hold.pk, self._lease) or self._over
             self._write(decided)
             armed = self._arm(chosen)
             if digest and not self._over:
@@ -258,7 +260,7 @@ class Batch:
             row.armed = True
             self._ready.append(Transaction(self.frame.sender_for(row.due), row.recipient, self.frame.size, row))
         self._acted_at = time.monotonic()
-        self._safe_until = asked_at + settings.CLAIM_LEASE * 0.8
+        self._safe_until = asked_at + self._lease * 0.8
         faults.point("armed")
 
     def _write(self, decided: Iterable[tuple[Row, Outcome]]) -> None:
@@ -266,16 +268,19 @@ class Batch:
         written = []
         for row, outcome in decided:
             due = row.due
-            state, due_at, tried = retries.after(
-                outcome, attempts=due.attempts, first_tried_at=due.first_tried_at,
-                refused_before=row.refused_before, now=now,
-            )  # fmt: skip
+            result, phase, code, enhanced, text, _ = outcome
+            if result is Result.SENT:
+                state, due_at, tried = _SENT, now, True
+            else:
+                state, due_at, tried = retries.after(
+                    outcome, attempts=due.attempts, first_tried_at=due.first_tried_at,
+                    refused_before=row.refused_before, now=now,
+                )  # fmt: skip
+                self._failed = self._failed or state == State.FAILED
             # The row keeps the address until an erasure; the reply must not keep it longer.
-            reply = outcome.text.replace(due.address, "the address")[:500]
-            enhanced = outcome.enhanced or ""
-            written.append(Written(due.id, state, due_at, tried, outcome.code, enhanced, reply, outcome.phase.value))
+            reply = text.replace(due.address, "the address")[:500]
+            written.append(Written(due.id, state, due_at, tried, code, enhanced or "", reply, phase.value))
             self.counts[state] += 1
-            self._failed = self._failed or state == State.FAILED
         statements.write(self.hold.pk, written, now)
 
     def _locked(self) -> Digest:

@@ -92,7 +92,7 @@ class Dialogue:
     @property
     def idle(self) -> bool:
         """Nothing is under way, and something may begin."""
-        return not (self._expected or self.invited or self.over)
+        return not (self._expected or self.invited or self._answer or self.over)
 
     @property
     def phase(self) -> Phase:
@@ -149,7 +149,7 @@ class Dialogue:
                 said = self._hear(reply)
                 if said and self._replies.rest:
                     self._spoke_before_asked()
-            if not self.over and not self._expected:
+            if not self._expected and (self.polite or not self.over):
                 self._nothing_more()
         except Broken as why:
             self._end(why, doubt=True)
@@ -158,7 +158,7 @@ class Dialogue:
     def lost(self, why: object, *, dot_left: bool = True) -> None:
         """The connection broke, or no answer came in time. Whatever had its dot and no answer is unknown."""
         if not self.over:
-            self._end(why, doubt=False, dot_left=dot_left)
+            self._end(why, doubt=self._one_short(), dot_left=dot_left)
 
     def interrupted(self, data: bytes) -> None:
         """The server speaks while the message is still leaving: nobody takes half of one, whatever it says."""
@@ -196,8 +196,7 @@ class Dialogue:
         elif reply.code == 421:
             self._end(reply.text, doubt=False, reply=reply)
         elif reply.code in _TAKEN[phase]:
-            self._expected.popleft()
-            return self._accepted(phase, transaction)
+            return self._accepted(phase, transaction, reply)
         elif reply.code < 400 or phase is _RSET:
             self._end_out_of_turn(phase, reply)
         else:
@@ -224,7 +223,11 @@ class Dialogue:
         if not self._expected:
             self._end(reply.text, doubt=bool(self._replies.rest), reply=reply)
 
-    def _accepted(self, phase: Phase, transaction: Transaction) -> bytes:
+    def _accepted(self, phase: Phase, transaction: Transaction, reply: Reply) -> bytes:
+        if phase is _RCPT and transaction.refusal:
+            self._end_out_of_turn(phase, reply)  # nobody takes a recipient of a sender whom he refused
+            return b""
+        self._expected.popleft()
         if phase is not _DATA:
             return self._next()
         self._confirm()
@@ -246,7 +249,6 @@ class Dialogue:
         elif phase is not _DATA:
             return  # the answers to the rest of the group are on their way
         self._must_reset = True
-        self._confirm()
         self._conclude(transaction)
 
     def _conclude(self, transaction: Transaction) -> None:
@@ -278,6 +280,10 @@ class Dialogue:
             self._end(f"it gave two answers: {rest[:80]!r}", doubt=True)
         elif not rest:
             self._confirm()
+
+    def _one_short(self) -> bool:
+        """Whether the answers may be those behind the dot alone: refused, and one fewer than there should be."""
+        return len(self._expected) == 1 and self._expected[0][0] is _DATA and self._expected[0][1].refusal is not None
 
     def _spoke_unasked(self, reply: Reply) -> None:
         if self.invited:

@@ -103,6 +103,8 @@ class Engine:
         self._selector = selectors.DefaultSelector()
         self._open: dict[Connection, _Standing] = {}
         self._interests: dict[Connection, int] = {}
+        self._idle: set[Connection] = set()
+        self._looked_at = 0.0
 
     def run(self, work: Work) -> Outcome | None:
         """Send what the work gives until it is exhausted; with what all relays broke off, if they did."""
@@ -131,7 +133,7 @@ class Engine:
         work.go_on()
         self._employ(work)
         wait = _GLANCE
-        if not any(self._busy(connection) for connection in self._open):
+        if len(self._idle) == len(self._open):
             if not work.left or self._all_out():
                 return False
             wait = min(work.wait, _GLANCE)
@@ -140,7 +142,8 @@ class Engine:
             assert isinstance(connection, Connection)
             connection.ready(mask)
             self._serve(connection, work)
-        self._look_at_clock()
+        if time.monotonic() > self._looked_at + _GLANCE / 4:
+            self._look_at_clock()
         return True
 
     def _serve(self, connection: Connection, work: Work) -> None:
@@ -194,10 +197,9 @@ class Engine:
 
     def _employ(self, work: Work) -> None:
         """Let idle connections work, and open more while there is work for them."""
-        for connection in list(self._open):
-            if connection.dialogue and connection.dialogue.idle:
-                self._serve(connection, work)
-        useful = min(self.most, sum(map(self._busy, self._open)) + work.left)
+        for connection in list(self._idle):
+            self._serve(connection, work)
+        useful = min(self.most, len(self._open) - len(self._idle) + work.left)
         while len(self._open) < useful and (standing := self._next_relay()):
             self._connect(standing, work)
 
@@ -232,6 +234,10 @@ class Engine:
     def _watch(self, connection: Connection, *, struck: bool = True) -> None:
         """Listen for what it now waits for; where it is over, say what that tells of its relay."""
         if connection.over is None:
+            if connection.dialogue and connection.dialogue.idle:
+                self._idle.add(connection)
+            else:
+                self._idle.discard(connection)
             if connection.interest != self._interests[connection]:
                 self._interests[connection] = connection.interest
                 self._selector.modify(connection, connection.interest)
@@ -248,17 +254,15 @@ class Engine:
     def _forget(self, connection: Connection) -> None:
         # The socket is closed by now, and the kernel has forgotten it; the selector finds it by the object.
         self._selector.unregister(connection)
+        self._idle.discard(connection)
         del self._open[connection], self._interests[connection]
 
     def _look_at_clock(self) -> None:
-        now = time.monotonic()
+        now = self._looked_at = time.monotonic()
         for connection in list(self._open):
             if now > connection.late_at:
                 connection.late()
                 self._watch(connection)
-
-    def _busy(self, connection: Connection) -> bool:
-        return connection.dialogue is None or not connection.dialogue.idle
 
     def _all_out(self) -> bool:
         return all(standing.out for standing in self._standings)

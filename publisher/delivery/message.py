@@ -1,7 +1,7 @@
 """One letter for one member as bytes, and the ID by which every attempt at it is known."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
 
@@ -40,5 +40,14 @@ def build(
 
 def message_id(digest_key: str, delivery_key: str, domain: str) -> str:
     """`<…@domain>`, the same for each attempt at one delivery; it tells nothing about the member."""
-    mark = hashlib.blake2b(delivery_key.encode(), key=digest_key.encode()[:64], digest_size=20).hexdigest()
-    return f"<{mark}@{_host(domain)}>"
+    return message_ids(digest_key, domain)(delivery_key)
+
+
+def message_ids(digest_key: str, domain: str) -> Callable[[str], str]:
+    """`message_id` for many deliveries of one digest."""
+    key, behind = digest_key.encode()[:64], f"@{_host(domain)}>"
+
+    def message_id(delivery_key: str) -> str:
+        return f"<{hashlib.blake2b(delivery_key.encode(), key=key, digest_size=20).hexdigest()}{behind}"
+
+    return message_id

@@ -140,32 +140,33 @@ class Frame:
         # From the proof, not from the publication: who it is from was approved too.
         self.sender = proof.sender["email"]
         self.domain = self.sender.rpartition("@")[2]
-        self.key = proof.sha256
-        self.publication_id = publication.pk
-        self.view_url = links.digest_url(digest)
+        self._leave = links.leaver(publication.pk)
+        self._message_id = message.message_ids(proof.sha256, self.domain)
+        self._returns = bool(settings.BOUNCE_ADDRESS)
         assert digest.started_at is not None
         self._assembly = Assembly(
             Letter(subject=proof.subject, html=proof.html, text=proof.text),
             sender=(proof.sender["name"], self.sender),
             headers=_headers(digest, proof),
             date=digest.started_at,
-            prefixes={"unsubscribe_url": links.leave_prefix(), "view_url": self.view_url},
+            prefixes={"unsubscribe_url": links.leave_prefix()},
+            constants={"view_url": links.digest_url(digest)},
             signers=keys.signers_for(self.domain),
         )
         self.size = len(self.message(Due(0, "nobody@example.org", 0, None, None, 0, "", "", True))) + _SLACK
 
     def message(self, due: Due) -> bytes:
         """The member's message, in wire form. Raises CannotBuild."""
-        leave = links.leave_url_of(due.member_id or 0, self.publication_id)
+        leave = self._leave(due.member_id or 0)
         return self._assembly.message(
             recipient=(f"{due.first_name} {due.last_name}".strip(), due.address),
-            values={"first_name": due.first_name, "unsubscribe_url": leave, "view_url": self.view_url},
-            message_id=message.message_id(self.key, due.address, self.domain),
+            values={"first_name": due.first_name, "unsubscribe_url": leave},
+            message_id=self._message_id(due.address),
         )
 
     def sender_for(self, due: Due) -> str:
         """The envelope's sender, to which bounces go."""
-        return links.bounce_address(due.id) or self.sender
+        return links.bounce_address(due.id) if self._returns else self.sender
 
 
 def _headers(digest: Digest, proof: Proof) -> Mapping[str, str]:

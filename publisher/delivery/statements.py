@@ -167,29 +167,30 @@ _HELD = "hold_id = %s AND (d.state IN ('claimed', 'armed') OR (d.state = 'unknow
 
 def _write_sqlite(hold: int, outcomes: Sequence[Written], now: datetime) -> None:
     moment = _time(now)
+    rows = [
+        (
+            state,
+            moment,
+            moment if at is now else _time(at),
+            tried,
+            moment,
+            code,
+            enhanced,
+            reply,
+            phase,
+            pk,
+            hold,
+            state,
+        )
+        for pk, state, at, tried, code, enhanced, reply, phase in outcomes
+    ]
     with connection.cursor() as cursor:
         cursor.executemany(
             f"""UPDATE {_NAMES["delivery"]} AS d
                 SET state = %s, state_since = %s, due_at = %s, attempts = attempts + %s,
                     first_tried_at = COALESCE(first_tried_at, %s), code = %s, enhanced = %s, reply = %s, phase = %s
                 WHERE id = %s AND {_HELD.format(state="%s")}""",  # noqa: S608
-            [
-                (
-                    o.state,
-                    moment,
-                    _time(o.due_at),
-                    o.tried,
-                    moment,
-                    o.code,
-                    o.enhanced,
-                    o.reply,
-                    o.phase,
-                    o.id,
-                    hold,
-                    o.state,
-                )
-                for o in outcomes
-            ],
+            rows,
         )
 
 
