@@ -87,6 +87,7 @@ class Dialogue:
         self._unsaid: deque[tuple[bytes, Phase, Transaction]] = deque()
         self._answer: tuple[Transaction, Outcome] | None = None
         self._must_reset = False
+        self._odd = False
         self._farewell: Reply | None = None
 
     @property
@@ -158,7 +159,9 @@ class Dialogue:
     def lost(self, why: object, *, dot_left: bool = True) -> None:
         """The connection broke, or no answer came in time. Whatever had its dot and no answer is unknown."""
         if not self.over:
-            self._end(why, doubt=self._one_short(), dot_left=dot_left)
+            if self._one_short():
+                self._doubt_answer(why)
+            self._end(why, doubt=False, dot_left=dot_left)
 
     def interrupted(self, data: bytes) -> None:
         """The server speaks while the message is still leaving: nobody takes half of one, whatever it says."""
@@ -196,7 +199,8 @@ class Dialogue:
         elif reply.code == 421:
             self._end(reply.text, doubt=False, reply=reply)
         elif reply.code in _TAKEN[phase]:
-            return self._accepted(phase, transaction, reply)
+            self._expected.popleft()
+            return self._accepted(phase, transaction)
         elif reply.code < 400 or phase is _RSET:
             self._end_out_of_turn(phase, reply)
         else:
@@ -223,11 +227,9 @@ class Dialogue:
         if not self._expected:
             self._end(reply.text, doubt=bool(self._replies.rest), reply=reply)
 
-    def _accepted(self, phase: Phase, transaction: Transaction, reply: Reply) -> bytes:
-        if phase is _RCPT and transaction.refusal:
-            self._end_out_of_turn(phase, reply)  # nobody takes a recipient of a sender whom he refused
-            return b""
-        self._expected.popleft()
+    def _accepted(self, phase: Phase, transaction: Transaction) -> bytes:
+        # Nobody takes a recipient after he refused the sender: only a 354 could make that fit together.
+        self._odd = phase is _RCPT and transaction.refusal is not None
         if phase is not _DATA:
             return self._next()
         self._confirm()
@@ -249,6 +251,8 @@ class Dialogue:
         elif phase is not _DATA:
             return  # the answers to the rest of the group are on their way
         self._must_reset = True
+        if self._odd:
+            self._doubt_answer(f"it took a recipient after it had refused the sender: {outcome.text}")
         self._conclude(transaction)
 
     def _conclude(self, transaction: Transaction) -> None:
@@ -278,7 +282,7 @@ class Dialogue:
         rest = self._replies.rest
         if rest and not rest.startswith(b"421"[: len(rest)]):
             self._end(f"it gave two answers: {rest[:80]!r}", doubt=True)
-        elif not rest:
+        elif not rest or self.over:
             self._confirm()
 
     def _one_short(self) -> bool:
@@ -316,15 +320,19 @@ class Dialogue:
         """
         phase = self.phase if dot_left else Phase.BODY
         self.over = self._last_word(phase, why, reply, within)
-        if self._answer and doubt:
-            (transaction, _), self._answer = self._answer, None
-            self.keeper.settled(transaction, made(Result.UNKNOWN, _DOT, f"{self.relay}: {why}."))
+        if doubt:
+            self._doubt_answer(why)
         self._confirm()
         for number, (transaction, reached) in enumerate(self._under_way()):
             if transaction.refusal and not doubt:
                 self._conclude(transaction)
             else:
                 self._settle_at_end(transaction, reached, why, dot_left, self.over if number == 0 else None)
+
+    def _doubt_answer(self, why: object) -> None:
+        if self._answer:
+            (transaction, _), self._answer = self._answer, None
+            self.keeper.settled(transaction, made(Result.UNKNOWN, _DOT, f"{self.relay}: {why}."))
 
     def _last_word(self, phase: Phase, why: object, reply: Reply | None, within: Reply | None) -> Outcome:
         answer = reply or within
