@@ -68,14 +68,14 @@ class Replies:
             reply = self._line(line[:-1] if line.endswith(b"\r") else line)
             if reply is not None:
                 return reply
-        if len(self._bytes) - self._at > LONGEST_LINE:
+        if len(self._bytes) - self._at > LONGEST_LINE + 1:  # a CR may be among them
             raise Broken(f"a line of the answer has more than {LONGEST_LINE} bytes")
         return None
 
     @property
     def rest(self) -> bytes:
         """What has arrived and was not taken: part of a reply, or one that nobody waits for."""
-        return b"".join(self._said) + self._bytes[self._at :]
+        return b"".join(b"%b-%b\n" % (self._code, line) for line in self._said) + self._bytes[self._at :]
 
     def _line(self, line: bytes) -> Reply | None:
         code, mark = line[:3], line[3:4]
