@@ -54,7 +54,8 @@ def audience(slug: str, count: int) -> Publication:
 def _join(publication: Publication, numbers: list[int]) -> None:
     names = _NAMES.split()
     made = Member.objects.bulk_create(
-        Member(email=address(publication.slug, n), first_name=f"{names[n % len(names)]} {n}") for n in numbers
+        Member(email=address(publication.slug, n), first_name=names[n % len(names)], last_name=f"No {n}")
+        for n in numbers
     )
     Subscription.objects.bulk_create(
         Subscription(member=member, publication=publication, state=Subscription.State.ACTIVE) for member in made

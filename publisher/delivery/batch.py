@@ -37,7 +37,7 @@ from .turns import Turns
 State = Delivery.State
 _SENT = str(State.SENT)
 #: Rows that are armed at once: with a machine and its journal so many are lost to doubt.
-GROUP = 60
+GROUP = 64
 #: Rows claimed in one transaction. More would keep everybody else waiting for the database.
 SLICE = 500
 #: Whether a member may still be mailed is asked again of rows that were claimed longer ago than this.
@@ -100,6 +100,7 @@ class Batch:
         self._under_way: set[Transaction] = set()
         self._decided: list[tuple[Row, Outcome]] = []
         self._suspects: list[tuple[Row, Outcome]] = []
+        self._freed = 0  # decided, but not written: they may be armed no more
         self._armed = 0  # in the database: ready, under way and decided
         self._doubts = 0.0
         self._failed = True  # perhaps in a batch before
@@ -182,6 +183,7 @@ class Batch:
         elif outcome.result is Result.FAILED and outcome.scope != "recipient":
             self._suspect(row, outcome)
             return
+        self._freed += row.armed
         self._decided.append((row, outcome))
 
     def unsent(self, transaction: Transaction, outcome: Outcome) -> None:
@@ -202,10 +204,10 @@ class Batch:
         """Write what is decided and arm what is next, when there is enough of either."""
         self._journal.write()
         now = time.monotonic()
-        room = GROUP - self._armed + sum(row.armed for row, _ in self._decided)
-        few = len(self._ready) < self._connections
-        worth = bool(self.turns.waiting or self._most > self.claimed) and room >= GROUP // 3
-        if (few and worth and not self._over) or now - self._acted_at > BEAT:
+        room = GROUP - self._armed + self._freed
+        more = self.turns.waiting or self._most > self.claimed
+        worth = room >= GROUP // 3 and len(self._ready) < self._connections and more and not self._over
+        if worth or now - self._acted_at > BEAT:
             self._act(room)
 
     def close(self) -> None:
@@ -243,7 +245,7 @@ class Batch:
         self.turns.learn()
         chosen = [] if self._over else self.turns.choose(room)
         few = not self._over and self._most > self.claimed and self.turns.waiting < GROUP
-        with transaction.atomic():
+        with transaction.atomic() if few else statements.committed():
             # Before any row of it: whoever cancels locks the digest first, and its rows then.
             digest = self._locked() if few else None
             self._over = not statements.renew(self.hold.pk, self._lease) or self._over
@@ -256,6 +258,7 @@ class Batch:
         faults.point("committed")
         self._look_at_list()
         self._armed += len(armed) - sum(row.armed for row, _ in decided)
+        self._freed = sum(row.armed for row, _ in self._decided)
         for row in armed:
             row.armed = True
             self._ready.append(Transaction(self.frame.sender_for(row.due), row.recipient, self.frame.size, row))
@@ -378,9 +381,12 @@ class Batch:
                 self._stop(why)
 
     def _believe(self) -> None:
-        self._doubts = max(0.0, self._doubts - 0.05)
-        self._decided.extend(self._suspects)
-        self._suspects.clear()
+        if self._doubts:
+            self._doubts = max(0.0, self._doubts - 0.05)
+        if self._suspects:
+            self._freed += sum(row.armed for row, _ in self._suspects)
+            self._decided.extend(self._suspects)
+            self._suspects.clear()
 
     def _doubt(self) -> None:
         self._doubts += 1

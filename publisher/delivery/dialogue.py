@@ -176,7 +176,7 @@ class Dialogue:
 
     def _all_well(self, answer: bytes) -> bool:
         """The short way for what happens a million times: a message is taken, and the next one invited."""
-        if self._expected[0][0] is not _DOT or self._replies.rest:
+        if self._expected[0][0] is not _DOT or not self._replies.empty:
             return False
         transaction, following = self._expected[0][1], self._expected[3][1]
         self._expected.clear()

@@ -83,7 +83,7 @@ class Lanes(Generic[T]):
         if self._parked:
             self._wake(now)
         most = min(most, self.at_once - self._under)
-        taken: list[T] = []
+        taken: list[T] = [] if self._slow or self._full else self._round(most, now)
         while len(taken) < most:
             lane = self._next(now)
             if lane is None:
@@ -153,6 +153,27 @@ class Lanes(Generic[T]):
             lane.rows.clear()
             self._move(lane, None)
         return rows
+
+    def _round(self, most: int, now: float) -> list[T]:
+        """The short way while all are quick: one of each lane in turn, until one has what it may have."""
+        taken: list[T] = []
+        ready = self._ready
+        part = -(-self.at_once // max(1, len(ready)))
+        while len(taken) < most and len(ready) > 1:
+            lane = ready[0]
+            under = lane.under
+            if under >= part or under >= lane.trust or under >= lane.cap or (under and now - lane.moved > PATIENCE):
+                break
+            if not under:
+                lane.moved = now
+            lane.under = under + 1
+            taken.append(lane.rows.popleft())
+            ready.rotate(-1)
+            if not lane.rows:
+                ready.pop()
+                lane.place = None
+        self._under += len(taken)
+        return taken
 
     def _next(self, now: float) -> _Lane[T] | None:
         """The lane whose turn it is: a slow one within its share, then the others; more of a slow one if none waits."""

@@ -77,6 +77,10 @@ class Replies:
         """What has arrived and was not taken: part of a reply, or one that nobody waits for."""
         return b"".join(b"%b-%b\n" % (self._code, line) for line in self._said) + self._bytes[self._at :]
 
+    @property
+    def empty(self) -> bool:
+        return self._at == len(self._bytes) and not self._said
+
     def _line(self, line: bytes) -> Reply | None:
         code, mark = line[:3], line[3:4]
         if len(line) > LONGEST_LINE:

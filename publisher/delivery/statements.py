@@ -7,11 +7,12 @@ them does.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from django.db import connection
+from django.db import DatabaseError, connection
 
 from ..models import Delivery, Digest, Hold, Member, Subscription
 
@@ -49,6 +50,28 @@ class Written(NamedTuple):
     enhanced: str
     reply: str
     phase: str
+
+
+@contextmanager
+def committed() -> Iterator[None]:
+    """A transaction for a worker's step: as atomic(), without what that does for nesting and for hooks.
+
+    Within another transaction it is a part of that.
+    """
+    if connection.in_atomic_block:
+        yield
+        return
+    _do("BEGIN" if _postgres() else "BEGIN IMMEDIATE")
+    try:
+        yield
+        _do("COMMIT")
+    except BaseException:
+        # Where the connection itself is gone there is nothing to roll back, and it must not be used again.
+        try:
+            _do("ROLLBACK")
+        except DatabaseError:
+            connection.close()
+        raise
 
 
 def freeze(digest: int, publication: int, after: int, most: int, now: datetime) -> int | None:

@@ -42,6 +42,7 @@ class Turns(Generic[R]):
         self._refusals, self._rests = Refusals(), Rests()
         self._tired: set[str] = set()
         self._well: set[str] = set()
+        self._told_at = 0.0
         #: How many rows stand in line.
         self.waiting = 0
 
@@ -93,8 +94,10 @@ class Turns(Generic[R]):
         return self._lanes.drain()
 
     def learn(self) -> None:
-        """Tell the other workers what was learnt since. Not within a transaction."""
-        now = timezone.now()
+        """Tell the other workers what was learnt since, once in a while. Not within a transaction."""
+        if not self._tired and time.monotonic() - self._told_at < paces.NEWS:
+            return
+        self._told_at, now = time.monotonic(), timezone.now()
         for domain in self._tired:
             self._rest(domain, self._rests.rest(domain, now), now)
         self._rests.well(self._well, now)
