@@ -24,6 +24,7 @@ from benchmarks import kills, surroundings, verdict
 from benchmarks.place import Place, Stalled, say
 from benchmarks.verdict import Kill, Verdict
 
+POOL = 2  # processes that send
 #: Seconds within which a sending must go on after everything was forgotten.
 WITHIN = 60
 #: Points that each message passes: a worker dies there at one of the first so many. At the others at the first.
@@ -154,13 +155,16 @@ def _settings(options: argparse.Namespace) -> dict[str, str]:
         # Small batches where workers are asked to end theirs.
         "PUBLISHER_CLAIM_SIZE": "100" if options.points else "500",
         "PUBLISHER_CLAIM_LEASE": str(options.lease),
+        "PUBLISHER_CONNECTIONS": str(max(1, options.connections // POOL)),
         "PUBLISHER_LOG_LEVEL": "INFO",
     }
 
 
 def _keep(options: argparse.Namespace, folder: Path) -> None:
-    if options.keep_log:
-        options.keep_log.write_bytes((folder / "sink.log").read_bytes())
+    if options.keep:
+        options.keep.mkdir(parents=True, exist_ok=True)
+        for name in ("sink.log", "said.log"):
+            (options.keep / name).write_bytes((folder / name).read_bytes())
 
 
 def _report(run: Run, found: Verdict) -> int:
@@ -202,7 +206,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--connections", type=int, default=20, help="how many may be open, of all workers together")
     parser.add_argument("--slow", type=float, default=0, help="seconds before each reply; default: fits the kills")
     parser.add_argument("--lease", type=int, default=5, help="seconds for which a worker's rows are its own")
-    parser.add_argument("--keep-log", type=Path, metavar="FILE", help="copy the sink's log there")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="copy there what the sink and the processes said")
     parser.add_argument("--json", action="store_true", help="the figures as JSON on standard output")
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--points", action="store_true", help="kill a worker once at each named point instead")

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from benchmarks.postgres import Cluster
-from workers.processes import Child, Crew, Patience
+from workers.processes import Child, Crew, Patience, to_stream
 from workers.up import PYTHON, ROOT
 
 #: Whatever is killed is started again at once, however often.
@@ -32,8 +32,10 @@ def folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def crew(place: Path) -> Iterator[Crew]:
-    with Crew(place / "run", run=secrets.token_hex(8), patience=TIRELESS) as crew:
-        yield crew
+    """What its children say is written to `said.log`."""
+    with (place / "said.log").open("w") as said:
+        with Crew(place / "run", run=secrets.token_hex(8), echo=to_stream(said), patience=TIRELESS) as crew:
+            yield crew
 
 
 def environment(place: Path, **more: str) -> dict[str, str]:
