@@ -87,7 +87,7 @@ class Reading:
             self._give_back(more)
             return Broken(number, why, shown(line))
         assert cells is not None
-        if not line.isascii():
+        if self._lost and not line.isascii():
             cells = [_guessed(cell) for cell in cells]
         cells += [""] * (self._width - len(cells) + 1)  # one more than named: for a column that is not there
         return number, _plain(cells[self._email]), _plain(cells[self._first]), _plain(cells[self._last])
@@ -100,7 +100,7 @@ class Reading:
             return "There is a NUL in this line: the file is damaged here."
         if cells is None or any(map(self._stands_alone, more)) or "\n" in "".join(cells[self._email : self._email + 1]):
             return "The quotation marks in this line do not match."
-        return self._miscounted(cells) or ("" if text.isascii() else self._unreadable(text, cells[self._email]))
+        return self._miscounted(cells) or (self._unreadable(text, cells[self._email]) if self._lost else "")
 
     def _miscounted(self, cells: list[str]) -> str:
         """Empty cells at the end are no matter: spreadsheets add and leave out these. But an address may be cut."""

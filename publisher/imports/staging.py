@@ -6,7 +6,8 @@ import, for somebody who joins and for an erasure, and never do two wait for eac
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -16,9 +17,6 @@ from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from ..models import Consent, Publication, Suppression
-
-#: By address: first and last name.
-People = dict[str, tuple[str, str]]
 
 # The numbers that each person and their subscription will have are taken beforehand: whoever is a member under the
 # number that was taken for them was made here, and nothing has to be read back.
@@ -55,6 +53,16 @@ _NOTHING_TO_ADD = """
 _SUBSCRIPTIONS = """
     INSERT INTO publisher_subscription (id, member_id, publication_id, state, state_since)
     SELECT subscription_id, id, %s, 'active', %s FROM staged"""
+# PostgreSQL looks up each key that a row refers to, row by row, which is half of its work here. What these rows refer
+# to was made or locked in this very transaction, so that there is nothing to find out; and whether the publication and
+# the person are there, is asked here for all. Only a superuser may do without: for others it looks them up.
+_REFERENCES_HOLD = """
+    SELECT set_config('session_replication_role', 'replica', true)
+    FROM (SELECT id FROM publisher_publication WHERE id = %s FOR KEY SHARE) publication
+    LEFT JOIN LATERAL (SELECT id FROM publisher_person WHERE id = %s FOR KEY SHARE) person ON true
+    WHERE current_setting('is_superuser') = 'on' AND person.id IS NOT DISTINCT FROM %s"""
+_LOOK_THEM_UP = """
+    SELECT set_config('session_replication_role', 'origin', true) WHERE current_setting('is_superuser') = 'on'"""
 _CONSENTS = """
     INSERT INTO publisher_consent (subscription_id, basis, how, wording, by_id, at, confirmed_at)
     SELECT subscription_id, %s, %s, '', %s, %s, %s FROM staged"""
@@ -84,8 +92,13 @@ class _Overtaken(Exception):
     """Somebody was erased or suppressed while we waited for them: nothing was done, look again."""
 
 
-def bring(people: People, terms: Terms) -> Counted:
-    """Make these people active members, but for who left, is suppressed, or was erased."""
+def staged(address: str, first_name: str, last_name: str) -> str:
+    """A person as a line of COPY, but for backslashes. No tab and no line end is in an address or a name by now."""
+    return f"{address}\t{first_name}\t{last_name}\n"
+
+
+def bring(people: list[str], terms: Terms) -> Counted:
+    """Make active members of these `staged` people, but for who left, is suppressed, or was erased."""
     while True:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
@@ -94,10 +107,10 @@ def bring(people: People, terms: Terms) -> Counted:
             continue
 
 
-def _bring(cursor: CursorWrapper, people: People, terms: Terms) -> Counted:
+def _bring(cursor: CursorWrapper, people: list[str], terms: Terms) -> Counted:
     prints = _Prints(people)
     gone = prints.suppressed()
-    wanted = {address: names for address, names in people.items() if address not in gone} if gone else people
+    wanted = [person for person in people if _address(person) not in gone] if gone else people
     _stage(cursor, wanted)
     cursor.execute(_MEMBERS, [_now()])
     standing = len(wanted) - cursor.rowcount
@@ -129,14 +142,16 @@ def _meet(cursor: CursorWrapper, expected: int, publication: Publication) -> dic
 class _Prints:
     """The keyed hashes of people, which are made only where anybody is suppressed at all."""
 
-    def __init__(self, people: Iterable[str]) -> None:
+    def __init__(self, people: list[str]) -> None:
         self._people, self._made = people, dict[str, str]()
 
     def suppressed(self) -> set[str]:
         """Who of them is suppressed as of now."""
         if not Suppression.objects.exists():
             return set()
-        self._made = self._made or {made: who for who in self._people for made in Suppression.fingerprints(who)}
+        self._made = self._made or {
+            made: who for who in map(_address, self._people) for made in Suppression.fingerprints(who)
+        }
         rest, found = iter(self._made), set[str]()
         while some := list(islice(rest, _ASKED)):
             hashes = Suppression.objects.filter(hash__in=some).values_list("hash", flat=True)
@@ -144,30 +159,41 @@ class _Prints:
         return found
 
 
-def _stage(cursor: CursorWrapper, people: People) -> None:
+def _stage(cursor: CursorWrapper, people: list[str]) -> None:
     cursor.execute(_STAGED[connection.vendor])
     cursor.execute("DELETE FROM staged")
     if connection.vendor == "postgresql":
         with cursor.copy("COPY staged (email, first_name, last_name) FROM STDIN") as copy:
-            # No tab and no line end is in an address or a name by now.
-            lines = [f"{email}\t{first}\t{last}\n" for email, (first, last) in people.items()]
-            copy.write("".join(lines).replace("\\", "\\\\"))
+            copy.write("".join(people).replace("\\", "\\\\"))
         return
     cursor.execute(_LAST_NUMBERS)
     member, subscription = cursor.fetchone()
-    rows = [
-        (email, first, last, member + n, subscription + n)
-        for n, (email, (first, last)) in enumerate(people.items(), start=1)
-    ]
+    rows = [(*person[:-1].split("\t"), member + n, subscription + n) for n, person in enumerate(people, start=1)]
     cursor.executemany("INSERT INTO staged VALUES (%s, %s, %s, %s, %s)", rows)
 
 
 def _add(cursor: CursorWrapper, terms: Terms) -> int:
     """Subscribe all who are staged, and say how they agreed."""
     now = _now()
-    cursor.execute(_SUBSCRIPTIONS, [terms.publication.pk, now])
-    cursor.execute(_CONSENTS, [terms.basis, terms.how, terms.by_id, now, now])
-    return int(cursor.rowcount)
+    with _references_held(cursor, terms):
+        cursor.execute(_SUBSCRIPTIONS, [terms.publication.pk, now])
+        cursor.execute(_CONSENTS, [terms.basis, terms.how, terms.by_id, now, now])
+        added = int(cursor.rowcount)
+    return added
+
+
+@contextmanager
+def _references_held(cursor: CursorWrapper, terms: Terms) -> Iterator[None]:
+    if connection.vendor != "postgresql":
+        yield
+        return
+    cursor.execute(_REFERENCES_HOLD, [terms.publication.pk, terms.by_id, terms.by_id])
+    yield  # where it fails, the setting goes with the transaction
+    cursor.execute(_LOOK_THEM_UP)
+
+
+def _address(person: str) -> str:
+    return person.partition("\t")[0]
 
 
 def _now() -> Any:

@@ -6,12 +6,13 @@ import dataclasses
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from publisher import imports, members
 from publisher.delivery import ledger
+from publisher.imports import pacing
 from publisher.lifecycle import Refusal
-from publisher.models import Consent, Event, Member, Notice, Subscription, Suppression
+from publisher.models import Consent, Event, Member, Notice, Publication, Subscription, Suppression
 from tests.lists import bring, bring_bytes, in_blocks
 
 ROSA = "rosa@members.example"
@@ -20,9 +21,9 @@ ROSA = "rosa@members.example"
 @pytest.fixture
 def short_chunks(monkeypatch):
     """Chunks of at most ten rows, on any database."""
-    manner = dataclasses.replace(imports._MANNERS[connection.vendor], rows=40, rest=0.0, held=0.0)
-    monkeypatch.setattr(imports, "_FEWEST", 10)
-    monkeypatch.setitem(imports._MANNERS, connection.vendor, manner)
+    manner = dataclasses.replace(pacing.MANNERS[connection.vendor], rows=40, held=0.0)
+    monkeypatch.setattr(pacing, "FEWEST", 10)
+    monkeypatch.setitem(pacing.MANNERS, connection.vendor, manner)
 
 
 def a_list(count: int, name: str = "m") -> bytes:
@@ -209,3 +210,36 @@ def test_what_was_exported_is_imported_as_it_was(publication, anne):
 def test_names_are_one_line_in_the_length_of_their_column_and_what_they_are(publication, anne):
     bring(publication, anne, "email,first_name,last_name", f'{ROSA},"Rosa\u2028  \\N  María",{"V" * 200}')
     assert list(Member.objects.values_list("first_name", "last_name")) == [("Rosa \\N María", "V" * 120)]
+
+
+@pytest.mark.parametrize("superuser", [True, False])
+def test_an_import_refers_to_what_is_there_whoever_owns_the_database(publication, anne, superuser):
+    """PostgreSQL lets a superuser do without its own look at each reference; others must get through with it."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite knows no superuser")
+    with connection.cursor() as cursor:
+        if not superuser:
+            cursor.execute("CREATE ROLE plain")
+            cursor.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO plain")
+            cursor.execute("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO plain")
+            cursor.execute("SET LOCAL ROLE plain")
+        assert bring(publication, anne, "email", ROSA).added == 1
+        assert bring(publication, None, "email", "luis@members.example").added == 1
+        cursor.execute("SELECT current_setting('session_replication_role'), current_setting('is_superuser')")
+        assert cursor.fetchone() == ("origin", "on" if superuser else "off")
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    assert sorted(Consent.objects.values_list("subscription__member__email", "by__username")) == [
+        ("luis@members.example", None),
+        (ROSA, "anne"),
+    ]
+
+
+def test_an_import_into_a_publication_that_is_no_more_brings_nobody(publication, anne):
+    @transaction.atomic
+    def bring_there() -> None:
+        bring(Publication(pk=publication.pk + 1000), anne, "email", ROSA)
+        connection.check_constraints()
+
+    with pytest.raises(IntegrityError):
+        bring_there()
+    assert not Member.objects.exists()
