@@ -38,12 +38,16 @@ class Journal:
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._heard = f"{_HEAD}{boot_id()}\n".encode()
-        self.write()
+        try:
+            self.write()
+        except OSError:
+            self.close()
+            raise
 
     def intend(self, delivery: int) -> None:
         """This one's dot is next. What stands here without an answer may have been taken."""
-        os.write(self._file, b"%bI %d\n" % (self._heard, delivery))
-        self._heard = b""
+        self._heard += b"I %d\n" % delivery
+        self.write()
 
     def answer(self, delivery: int, outcome: Outcome) -> None:
         """Note an answer: it is written with the next intent, or by `write`, before anything is waited for."""
@@ -52,9 +56,9 @@ class Journal:
         self._heard += f"{result} {delivery} {code or _NONE} {enhanced or _NONE} {phase} {scope} {said}\n".encode()
 
     def write(self) -> None:
-        if self._heard:
-            os.write(self._file, self._heard)
-            self._heard = b""
+        """All of it, or OSError: a disk that fills up takes the beginning of a line without a word."""
+        while self._heard:
+            self._heard = self._heard[os.write(self._file, self._heard) :]
 
     def sync(self) -> None:
         self.write()
@@ -62,10 +66,14 @@ class Journal:
 
     def close(self, *, keep: bool = False) -> None:
         """The lock is free. The file goes, unless there is something in it that nobody has read."""
-        self.write()
-        if not keep:
-            self.path.unlink(missing_ok=True)
-        os.close(self._file)
+        try:
+            if keep:
+                self.write()
+            else:
+                self.path.unlink(missing_ok=True)
+        finally:
+            file, self._file = self._file, -1  # closed again it must not be somebody else's by then
+            os.close(file)
 
 
 @dataclass
