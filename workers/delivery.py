@@ -8,7 +8,7 @@ from typing import Any
 from celery import shared_task
 from celery.signals import worker_ready
 from django.conf import settings
-from django.db import connection
+from django.db import InterfaceError, OperationalError, connection
 
 from publisher import digests, epoch, notices
 from publisher.delivery import ledger, sending
@@ -50,6 +50,8 @@ def send(digest_id: int) -> None:
     except (sending.Stopped, Refusal) as problem:
         _pause(digest, str(problem))
         return
+    except (OperationalError, InterfaceError):
+        raise  # The database was away, or locked for long. What was under way is settled; the clock asks again.
     except Exception as problem:
         # An error of ours: it would come again with each batch, and nobody would see it but the log.
         _pause(digest, f"The sending stopped at an error ({type(problem).__name__}): see the log, then resume.")

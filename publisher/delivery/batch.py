@@ -14,6 +14,7 @@ import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Iterable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -111,15 +112,19 @@ class Batch:
 
     def _take_hold(self) -> None:
         """The hold and its first rows, or nothing at all where nothing is due."""
-        with transaction.atomic():
-            found = self._find(self._locked())
-            if not found:
-                return
-            until = timezone.now() + timedelta(seconds=settings.CLAIM_LEASE)
-            name = secrets.token_hex(16)
-            self._journal = Journal(journal_path(name))
-            self.hold = Hold.objects.create(digest=self.digest, holder=holders.me(), until=until, journal=name)
-            self._claim(found)
+        with ExitStack() as undone:
+            with transaction.atomic():
+                found = self._find(self._locked())
+                if not found:
+                    return
+                until = timezone.now() + timedelta(seconds=settings.CLAIM_LEASE)
+                name = secrets.token_hex(16)
+                self._journal = Journal(journal_path(name))
+                # Nothing is armed yet: should the commit have come through, the clock gives the rows back without it.
+                undone.callback(self._journal.close)
+                self.hold = Hold.objects.create(digest=self.digest, holder=holders.me(), until=until, journal=name)
+                self._claim(found)
+            undone.pop_all()
         faults.point("claimed")
 
     # What the engine asks.
@@ -233,7 +238,9 @@ class Batch:
 
     def abandon(self) -> None:
         """Let go without the database. The journal stays, for whoever takes over."""
-        self._journal.close(keep=True)
+        # A full disk: an answer that is not in it makes its row unknown. Closed twice: by an error after the end.
+        with suppress(OSError):
+            self._journal.close(keep=True)
 
     # One step in the database.
 

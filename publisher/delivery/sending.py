@@ -10,13 +10,13 @@ from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import Error
 
 from .. import epoch, links, reach
 from ..letters import Letter
 from ..lifecycle import note
 from ..models import Digest, Proof
-from . import keys, ledger, message, paces
+from . import keys, ledger, message, paces, takeover
 from .assembly import Assembly
 from .batch import GROUP, Batch, Row, refusal_in_words
 from .engine import MOST_STRIKES, Engine
@@ -47,7 +47,11 @@ def send_batch(digest: Digest, *, size: int | None = None) -> int:
     if epoch.doubt():
         return 0  # every page says so
     engine, turns = mine(digest.proof.sender["email"])
-    batch = Batch(digest, Frame(digest, digest.proof), turns, most=most, connections=engine.most)
+    try:
+        batch = Batch(digest, Frame(digest, digest.proof), turns, most=most, connections=engine.most)
+    except BaseException:
+        _forget()
+        raise
     if not batch.claimed:
         hang_up()
         return 0
@@ -61,17 +65,16 @@ def send_batch(digest: Digest, *, size: int | None = None) -> int:
 def _run(engine: Engine, batch: Batch) -> Outcome | None:
     try:
         broke = engine.run(batch)
+        batch.close()
     except BaseException as problem:
         engine.abandon(f"{type(problem).__name__} in the worker")
-        hang_up()
-        # What is known stands in the journal: whoever takes over reads it there when the database is away.
-        try:
-            batch.close()
-        except DatabaseError:
-            with suppress(OSError):
-                batch.abandon()
+        _forget()
+        # Whatever step it was that failed, and wherever: what is known stands in the journal. It is read at once,
+        # or, where the database is away, by whoever takes over.
+        batch.abandon()
+        with suppress(Error, OSError):
+            takeover.take_over(batch.hold)
         raise
-    batch.close()
     return broke
 
 
@@ -114,6 +117,12 @@ def hang_up() -> None:
     _mine.engine = None
     if engine:
         engine.close()
+
+
+def _forget() -> None:
+    """Begin anew after an error: the line of those who wait, for one, may hold rows that are not ours."""
+    hang_up()
+    _mine.key = None
 
 
 def usable_relays() -> tuple[Relay, ...]:

@@ -47,7 +47,7 @@ def recover() -> int:
 
     A dead process of this machine is seen at once, another machine's when its lease is over.
     """
-    moved = sum(_take_over(hold) for hold in _lost())
+    moved = sum(take_over(hold) for hold in _lost())
     return moved + sum(_hear_returned(path) for path in _left_behind())
 
 
@@ -57,7 +57,8 @@ def _lost() -> list[Hold]:
     return [hold for hold in open_ if hold.pk in late or holders.alive(hold.holder) is False]
 
 
-def _take_over(hold: Hold) -> int:
+def take_over(hold: Hold) -> int:
+    """Settle the rows of this hold, whose worker has ended or is ended here; how many rows that moved."""
     try:
         with _journal(hold) as found:
             moved = _settle(hold, found.read())
