@@ -17,7 +17,6 @@ from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -26,9 +25,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from .. import holders
-from ..models import Delivery, Digest, Hold, Suppression
+from ..models import Delivery, Digest, Hold
 from . import faults, manners, retries, statements
 from .addresses import AddressRefused, CannotBuild, ascii_domain
+from .claims import due_rows, suppressed_among
 from .dialogue import Transaction
 from .journal import Journal
 from .outcomes import Outcome, Phase, Result, made
@@ -430,26 +430,6 @@ class Batch:
 
     def _has_sent(self) -> bool:
         return self.digest.deliveries.filter(state=State.SENT).exists()
-
-
-def due_rows(digest: Digest, most: int) -> list[tuple[Due, str]]:
-    """The next rows that may be claimed, and the state of each. Those to be tried again come in between the new."""
-    now = timezone.now()
-    ask = partial(statements.due, digest.pk, digest.publication_id)
-    again = [(due, str(State.DEFERRED)) for due in ask(State.DEFERRED, max(1, most // 4), now)]
-    new = [(due, str(State.QUEUED)) for due in ask(State.QUEUED, most - len(again), now)]
-    if len(again) + len(new) < most and again:
-        more = ask(State.DEFERRED, most - len(new), now)[len(again) :]
-        again += [(due, str(State.DEFERRED)) for due in more]
-    return [*again, *new]
-
-
-def suppressed_among(addresses: list[str]) -> set[str]:
-    """Which of these must not be mailed, by any of the keys that their hashes may have been made with."""
-    if not Suppression.objects.exists():
-        return set()
-    prints = {print_: address for address in addresses for print_ in Suppression.fingerprints(address)}
-    return {prints[found] for found in Suppression.objects.filter(hash__in=prints).values_list("hash", flat=True)}
 
 
 def journal_path(name: str) -> Path:
