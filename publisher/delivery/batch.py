@@ -104,7 +104,7 @@ class Batch:
         self._freed = 0  # decided, but not written: they may be armed no more
         self._armed = 0  # in the database: ready, under way and decided
         self._doubts = 0.0
-        self._failed = True  # perhaps in a batch before
+        self._failed = not digest.list_checked  # perhaps in a batch before
         self._over = False
         self._acted_at = 0.0
         self._safe_until = 0.0
@@ -383,7 +383,9 @@ class Batch:
         if self._failed:
             self._failed = False
             with transaction.atomic():
-                why = manners.verdict(self._locked())
+                digest = self._locked()
+                why = manners.verdict(digest)
+            self.digest.list_checked = digest.list_checked
             if why:
                 self._stop(why)
 

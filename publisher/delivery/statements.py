@@ -6,10 +6,10 @@ them does.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.db import DatabaseError, connection
@@ -231,7 +231,11 @@ def _write_postgres(hold: int, outcomes: Sequence[Written], now: datetime) -> No
 
 def _among(ids: Sequence[int]) -> tuple[str, Any]:
     """A condition for many keys that is one parameter, so that the statement stays the same."""
-    return ("= ANY(%s)", list(ids)) if _postgres() else ("IN (SELECT value FROM json_each(%s))", json.dumps(list(ids)))
+    return (
+        ("= ANY(%s)", list(ids))
+        if _postgres()
+        else ("IN (SELECT value FROM json_each(%s))", f"[{','.join(map(str, ids))}]")
+    )
 
 
 def _time(moment: datetime) -> Any:
@@ -246,13 +250,18 @@ def _postgres() -> bool:
     return connection.vendor == "postgresql"
 
 
+@lru_cache(maxsize=64)
+def _named(statement: str) -> str:
+    return statement.format(**_NAMES)
+
+
 def _do(statement: str, *given: Any) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(statement.format(**_NAMES), given)
+        cursor.execute(_named(statement), given)
         return int(cursor.rowcount)
 
 
 def _ask(statement: str, *given: Any) -> list[Any]:
     with connection.cursor() as cursor:
-        cursor.execute(statement.format(**_NAMES), given)
+        cursor.execute(_named(statement), given)
         return cursor.fetchall()
