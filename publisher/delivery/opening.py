@@ -57,13 +57,14 @@ def mail_options(offers: Offers, relay: Relay, *, size: int, utf8: Phase | None,
         if limit.isdigit() and 0 < int(limit) < size:
             raise Ended(made(Result.FAILED, Phase.MAIL, f"The message has {size} bytes; {relay} takes {limit}."))
         yield f"SIZE={size}"
+    if utf8 and "SMTPUTF8" not in offers:
+        # Asked before 8BITMIME, which comes with it: what this relay lacks is a matter of one address, not of us.
+        raise Ended(made(Result.FAILED, utf8, f"{relay} offers no SMTPUTF8, which this address needs."))
     if eight_bit:
         if "8BITMIME" not in offers:
             raise Ended(made(Result.FAILED, Phase.MAIL, f"{relay} offers no 8BITMIME, which this message needs."))
         yield "BODY=8BITMIME"
     if utf8:
-        if "SMTPUTF8" not in offers:
-            raise Ended(made(Result.FAILED, utf8, f"{relay} offers no SMTPUTF8, which this address needs."))
         yield "SMTPUTF8"
 
 
