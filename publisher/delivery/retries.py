@@ -27,11 +27,12 @@ def after(
         return Next(State.SENT, now, True)
     if outcome.result is Result.UNKNOWN:
         return Next(State.UNKNOWN, now, True)
-    if outcome.result is Result.STOPPED or outcome.scope == "connection":
+    if outcome.result is Result.STOPPED or (outcome.result is Result.DEFERRED and outcome.scope == "connection"):
         return Next(State.QUEUED, now, False)
     if outcome.result is Result.FAILED and (outcome.scope == "recipient" or refused_before):
         return Next(State.FAILED, now, True)
-    # Also where we were refused for good, and not for the address: policy changes, and one look more is cheap.
+    # Also where we were refused for good, and not for the address: policy changes, and one look more is cheap. Not at
+    # once, though: a relay that fails at one letter for good would be asked without an end.
     wait = FIRST_RETRY * 2 ** min(attempts, 12)
     if now + wait > (first_tried_at or now) + LAST_RETRY:
         return Next(State.FAILED, now, True)
