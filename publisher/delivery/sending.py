@@ -54,6 +54,8 @@ def send_batch(digest: Digest, *, size: int | None = None) -> int:
         raise
     if not batch.claimed:
         hang_up()
+        if batch.trouble:
+            raise Stopped(batch.trouble)
         return 0
     broke = _run(engine, batch)
     if batch.claimed < most:
