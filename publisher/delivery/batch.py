@@ -26,7 +26,7 @@ from django.utils import timezone
 
 from .. import holders
 from ..models import Delivery, Digest, Hold
-from . import faults, manners, retries, statements
+from . import faults, ledger, manners, retries, statements
 from .addresses import AddressRefused, CannotBuild, ascii_domain
 from .claims import due_rows, suppressed_among
 from .dialogue import Transaction
@@ -225,11 +225,13 @@ class Batch:
         back = [row.due.id for row in [*self.turns.drain(), *ready, *self._judged()]]
         now = timezone.now()
         with transaction.atomic():
+            digest = self._locked()
             # The lock, not the lease: an outcome is written also when somebody has ended the hold meanwhile.
             statements.renew(self.hold.pk, self._lease)
             self._write(self._decided)
             for state in (State.CLAIMED, State.ARMED):
                 statements.move(back, state, State.QUEUED, now, hold=self.hold.pk)
+            ledger.went_back(digest)
             Hold.objects.filter(pk=self.hold.pk, ended_at=None).update(ended_at=now)
             manners.unsent(self.digest, len(back), now)
         faults.point("ended")

@@ -95,6 +95,17 @@ def skip_rest(digest: Digest) -> bool:
     return digest.deliveries.exclude(state__in=[State.SKIPPED, State.FAILED]).exists()
 
 
+def went_back(digest: Digest) -> None:
+    """Rows may have gone back to the queue: in a digest that is over nobody would look at them again.
+
+    The caller holds the digest's lock, and has read its state under it.
+    """
+    if digest.state == Digest.State.CANCELLED:
+        skip_rest(digest)
+    elif digest.state == Digest.State.SENT and unfinished(digest):
+        move(digest, Digest.State.SENDING, by=None, why="what was unknown has not gone out after all")
+
+
 def settle(row: Delivery, to: str, *, by: Person, why: str) -> None:
     """A person's decision on an unknown row: it arrived (sent), or send it again (queued)."""
     if to not in {State.SENT, State.QUEUED}:

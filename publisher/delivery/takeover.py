@@ -26,8 +26,8 @@ from django.utils import timezone
 
 from .. import holders
 from ..lifecycle import note
-from ..models import Delivery, Hold
-from . import retries, statements
+from ..models import Delivery, Digest, Hold
+from . import ledger, retries, statements
 from .batch import journal_path
 from .journal import NOTHING_KNOWN, Account, Found, InUse
 from .outcomes import Outcome, Result
@@ -99,13 +99,20 @@ def _end(holder: str) -> bool:
 def _settle(hold: Hold, account: Account) -> int:
     """End the hold and move its rows. The worker's own transactions wait for this one, and then find it ended."""
     with transaction.atomic():
-        current = Hold.objects.select_for_update().get(pk=hold.pk)
+        digest, current = _locked(hold)
         Hold.objects.filter(pk=hold.pk).update(ended_at=current.ended_at or timezone.now())
         held = Delivery.objects.filter(digest_id=hold.digest_id, hold=hold)
         moved = _apply(held, hold, account)
         if moved:
-            note(hold.digest, "recovered", by=None, rows=moved)
+            note(digest, "recovered", by=None, rows=moved)
+            ledger.went_back(digest)
     return moved
+
+
+def _locked(hold: Hold) -> tuple[Digest, Hold]:
+    """The digest first, as everybody does who locks both."""
+    digest = Digest.objects.select_for_update(of=("self",)).select_related("publication").get(pk=hold.digest_id)
+    return digest, Hold.objects.select_for_update().get(pk=hold.pk)
 
 
 def _apply(held: QuerySet[Delivery], hold: Hold, account: Account) -> int:
@@ -139,8 +146,9 @@ def _hear_returned(path: Path) -> int:
         return 0
     try:
         with Found(path) as found, transaction.atomic():
-            Hold.objects.select_for_update().get(pk=hold.pk)
+            digest, _ = _locked(hold)
             moved = _correct(hold, found.read())
+            ledger.went_back(digest)
             found.forget()
     except (FileNotFoundError, InUse):
         return 0

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import resource
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from django.db import OperationalError
+from django.utils import timezone
 
-from publisher import digests
+from publisher import digests, holders
 from publisher.delivery import batch as batches
 from publisher.delivery import ledger, statements, takeover
 from publisher.delivery import sending as engine_room
+from publisher.delivery.batch import journal_path
 from publisher.delivery.journal import Found, Journal
-from publisher.models import Hold
+from publisher.delivery.opening import mail_options
+from publisher.delivery.outcomes import Ended, Result
+from publisher.delivery.relays import Relay
+from publisher.delivery.replies import Phase
+from publisher.models import Delivery, Hold
 from workers.delivery import send
 
-from .batches import TAKEN
+from .batches import GREYLISTED, NOBODY, TAKEN, answer, batch_of, in_state, ready
+
+DEAD = holders.me().rpartition("/")[0] + "/not-me"
 
 M = [f"m{n}@members.example" for n in range(5)]
 
@@ -127,3 +136,90 @@ def test_an_intent_that_does_not_fit_on_the_disk_is_not_taken_for_written(tmp_pa
     with Found(journal.path) as found:
         account = found.read()
     assert set(account.answered) == {4712}
+
+
+# ---- Where the rows of a digest go that is over
+
+
+def test_what_was_armed_when_the_digest_was_cancelled_does_not_wait_for_ever(sending, anne):
+    batch = batch_of(sending)
+    first, second, *_ = ready(batch)
+    digests.cancel(sending, by=anne)
+    answer(batch, first, TAKEN)
+    answer(batch, second, GREYLISTED)
+    batch.close()
+    assert (in_state(sending, "sent"), in_state(sending, "skipped")) == (M[:1], M[1:])
+
+
+def test_what_a_dead_worker_had_armed_of_a_cancelled_digest_does_not_wait_for_ever(sending, anne):
+    batch = batch_of(sending)
+    ready(batch)
+    digests.cancel(sending, by=anne)
+    batch.abandon()
+    Hold.objects.update(holder=DEAD)
+    takeover.recover()
+    assert in_state(sending, "skipped") == M
+
+
+@pytest.fixture
+def returning(sending, tmp_path):
+    """All are unknown, because the journal of the worker's machine was away; in it stands that nothing was sent."""
+    batch = batch_of(sending)
+    ready(batch)
+    batch.abandon()
+    path, away = journal_path(batch.hold.journal), tmp_path / "away"
+    path.rename(away)
+    Hold.objects.update(holder=DEAD)
+    takeover.recover()
+    assert in_state(sending, "unknown") == M
+    return lambda: away.rename(path)
+
+
+def test_what_a_journal_frees_that_returns_late_is_sent_although_the_digest_was_over(sending, returning, connected):
+    assert digests.finish(sending)
+    returning()
+    takeover.recover()
+    sending.refresh_from_db()
+    assert sending.state == "sending"
+    engine_room.send_batch(sending)
+    assert mailed(connected) == M
+
+
+def test_what_a_journal_frees_that_returns_late_stays_at_home_where_the_digest_was_cancelled(sending, returning, anne):
+    digests.cancel(sending, by=anne)
+    returning()
+    takeover.recover()
+    assert in_state(sending, "skipped") == M
+
+
+# ---- What would be tried without an end
+
+
+def test_a_letter_for_which_the_relay_itself_fails_for_good_is_tried_again_later_and_then_given_up(sending):
+    system = NOBODY._replace(scope="connection", enhanced="5.3.1", text="552 5.3.1 mail system full")
+    for state in ("deferred", "failed"):
+        batch = batch_of(sending, 2)
+        under_way = {each.recipient: each for each in ready(batch)}
+        answer(batch, under_way.pop(M[0]), system)
+        answer(batch, *under_way.values(), TAKEN)
+        batch.close()
+        assert in_state(sending, state) == M[:1]
+        Delivery.objects.filter(state="deferred").update(due_at=timezone.now())
+
+
+def test_a_canary_that_did_not_fare_well_stops_the_digest_when_its_time_is_over(sending, connected, publication):
+    type(publication).objects.update(canary_size=2, canary_minutes=15)
+    Delivery.objects.filter(address__in=M[:2]).update(state="failed")
+    type(sending).objects.update(canary_until=timezone.now() - timedelta(minutes=1))
+    sending.refresh_from_db()
+    send(sending.pk)
+    sending.refresh_from_db()
+    assert (sending.state, mailed(connected)) == ("paused", [])
+    assert "Of the first 2 letters 2 failed" in sending.attention
+
+
+def test_an_address_that_a_plain_old_relay_cannot_carry_is_no_refusal_of_us():
+    old = {}
+    with pytest.raises(Ended) as ended:
+        list(mail_options(old, Relay("127.0.0.1", 25), size=1, utf8=Phase.RCPT, eight_bit=True))
+    assert (ended.value.outcome.result, ended.value.outcome.scope) == (Result.FAILED, "recipient")
