@@ -61,6 +61,11 @@ BOUNCE_ADDRESS = os.environ.get("PUBLISHER_BOUNCE_ADDRESS", "").strip()
 
 # What the delivery and the networks talk to. Empty means: nothing is connected yet.
 SMTP_URL = os.environ.get("PUBLISHER_SMTP_URL", "")
+# Or a provider that takes letters by HTTP: publisher/delivery/providers.py says in words what is wrong with these.
+MAIL_PROVIDER = os.environ.get("PUBLISHER_MAIL_PROVIDER", "")
+MAIL_PROVIDER_KEY = os.environ.get("PUBLISHER_MAIL_PROVIDER_KEY", "")
+MAIL_PROVIDER_URL = os.environ.get("PUBLISHER_MAIL_PROVIDER_URL", "")
+MAIL_PROVIDER_OPTIONS = os.environ.get("PUBLISHER_MAIL_PROVIDER_OPTIONS", "")
 X_API_URL = os.environ.get("PUBLISHER_X_API_URL", "").rstrip("/") or "https://api.x.com"
 GRAPH_API_URL = os.environ.get("PUBLISHER_GRAPH_API_URL", "").rstrip("/") or "https://graph.facebook.com"
 NETWORK_URLS = {"x": X_API_URL, "facebook": GRAPH_API_URL}

@@ -14,9 +14,10 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from . import epoch, links, networks, reach
-from .delivery import keys, manners, paces
+from .delivery import keys, manners, paces, parcels
 from .delivery.conversation import Conversation, Timeouts
 from .delivery.limits import LimitsWrong
+from .delivery.providers import Provider
 from .delivery.relays import Relay, RelayWrong, parse_relays
 from .lifecycle import Refusal
 from .models import Channel, Lease, Person, Publication
@@ -129,6 +130,9 @@ def _keys() -> Iterator[Check]:
 def _mail() -> Iterator[Check]:
     name, mend = "Mail server", "Set PUBLISHER_SMTP_URL, as smtp://user:password@mail.example.org:587?tls=starttls."
     try:
+        if provider := parcels.chosen():
+            yield _provider(provider)
+            return
         relays = parse_relays(settings.SMTP_URL)
     except RelayWrong as problem:
         yield Check(name, False, str(problem), mend)
@@ -149,6 +153,17 @@ def _relay(name: str, relay: Relay, mend: str) -> Check:
         problem = conversation.sign_in()
     taken = "takes our login" if relay.user else "answers"
     return Check(name, problem is None, problem.text if problem else taken, mend)
+
+
+def _provider(provider: Provider) -> Check:
+    name = f"Mail provider {provider}"
+    mend = "Look at PUBLISHER_MAIL_PROVIDER_KEY and PUBLISHER_MAIL_PROVIDER_URL, and at the provider's own pages."
+    try:
+        reach.allowed(provider.url)
+    except Refusal as refusal:
+        return Check(name, False, str(refusal), mend)
+    well, says = parcels.look(provider)
+    return Check(name, well, says, mend)
 
 
 def _pace() -> Iterator[Check]:

@@ -9,11 +9,12 @@ from typing import Any
 from django.utils import timezone
 
 from . import epoch, holders, letters
-from .delivery import message
+from .delivery import message, parcels
 from .delivery.addresses import CannotBuild
 from .delivery.conversation import Conversation, Outcome, Result
+from .delivery.providers import Provider
 from .delivery.relays import Relay, RelayWrong
-from .delivery.sending import Stopped, pick_relay
+from .delivery.sending import Stopped, pick_way
 from .handing import hand_over
 from .lifecycle import Overtaken, Refusal, move, note
 from .models import Member, Notice, Publication
@@ -58,13 +59,13 @@ def send(notice: Notice) -> None:
     # Overtaken: the person was erased meanwhile, and the notice with them.
     with suppress(Overtaken):
         try:
-            content, relay = _content(notice), pick_relay()
+            content, way = _content(notice), pick_way()
         except CannotBuild as problem:
             move(notice, State.FAILED, by=None, reply=str(problem)[:500])
         except (Stopped, Refusal, RelayWrong) as problem:
             _later(notice, str(problem))
         else:
-            _record(notice, _hand_over(notice, relay, content))
+            _record(notice, _hand_over(notice, way, content))
 
 
 def recover() -> int:
@@ -90,8 +91,10 @@ def _content(notice: Notice) -> bytes:
     )
 
 
-def _hand_over(notice: Notice, relay: Relay, content: bytes) -> Outcome:
-    with Conversation(relay, helo=_domain(notice)) as conversation:
+def _hand_over(notice: Notice, way: Relay | Provider, content: bytes) -> Outcome:
+    if isinstance(way, Provider):
+        return parcels.deliver(way, notice.address, content)
+    with Conversation(way, helo=_domain(notice)) as conversation:
         return conversation.deliver(notice.sender_email, notice.address, content, arm=lambda: True)
 
 

@@ -26,6 +26,7 @@ FORBIDDEN = {
     "sandbox-unseen": ("publisher/demo/report.py", "from publisher.sandbox import store"),
     "tweepy": ("publisher/posts.py", "import tweepy"),
     "facebook": ("publisher/networks/http.py", "from facebook import GraphAPI"),
+    "anymail": ("publisher/notices.py", "import anymail"),
 }
 
 

@@ -36,6 +36,8 @@ STANDS_IN = {
     "PUBLISHER_X_API_URL": ("x", "http://127.0.0.1:{http}/x"),
     "PUBLISHER_GRAPH_API_URL": ("facebook", "http://127.0.0.1:{http}/graph"),
 }
+#: What is set in the place of an address: then nothing stands in for it.
+INSTEAD = {"PUBLISHER_SMTP_URL": "PUBLISHER_MAIL_PROVIDER"}
 
 Say = Callable[[str], None]
 
@@ -141,7 +143,7 @@ def _start_message_server(crew: Crew, child: Child, server: EmbeddedServer, say:
 
 def _start_sandbox(crew: Crew, folder: Path, given: dict[str, str], say: Say) -> None:
     """Start the stand-ins for those addresses that the environment does not set."""
-    missing = [name for name in STANDS_IN if not given.get(name)]
+    missing = [name for name in STANDS_IN if not given.get(name) and not given.get(INSTEAD.get(name, ""))]
     if not missing:
         return
     say("Starting the sandbox: mail and posts stay on this machine until an account is connected")

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import prefetch_related_objects
 
 from ..models import Delivery, Digest
-from . import message
+from . import message, parcels
 from .relays import RelayWrong, parse_relays
 
 #: Nearly always it is this one. A worker that ended is taken to have come so far: nobody saw where it was.
@@ -49,8 +49,10 @@ def worker_of(row: Delivery) -> str:
 
 
 def relays() -> str:
-    """The relays that are connected now. Which of several took a letter is not kept."""
+    """The relays, or the provider, that are connected now. Which of several took a letter is not kept."""
     try:
+        if provider := parcels.chosen():
+            return str(provider)
         return " or ".join(str(relay) for relay in parse_relays(settings.SMTP_URL))
     except RelayWrong:
         return ""

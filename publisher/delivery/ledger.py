@@ -74,11 +74,11 @@ def at_work(digest: Digest) -> int:
     return digest.holds.filter(ended_at=None, until__gt=timezone.now()).count()
 
 
-def rest(digest: Digest) -> int:
+def rest(digest: Digest, at_least: timedelta = timedelta(0)) -> int:
     """Let the digest rest after its relay broke off, longer each time; how often it broke off in a row."""
     Digest.objects.filter(pk=digest.pk).update(breaks=F("breaks") + 1)
     digest.refresh_from_db(fields=["breaks"])
-    pause = min(FIRST_REST * 2 ** min(digest.breaks - 1, 10), LONGEST_REST)
+    pause = max(min(FIRST_REST * 2 ** min(digest.breaks - 1, 10), LONGEST_REST), at_least)
     Digest.objects.filter(pk=digest.pk).update(resting_until=timezone.now() + pause)
     return digest.breaks
 

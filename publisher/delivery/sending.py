@@ -7,6 +7,7 @@ import random
 import threading
 from collections.abc import Mapping
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -16,11 +17,13 @@ from .. import epoch, links, reach
 from ..letters import Letter
 from ..lifecycle import note
 from ..models import Digest, Proof
-from . import keys, ledger, message, paces, takeover
+from . import keys, ledger, message, paces, parcels, takeover
 from .assembly import Assembly
 from .batch import GROUP, Batch, Row, refusal_in_words
+from .couriers import Couriers
 from .engine import MOST_STRIKES, Engine
 from .outcomes import Outcome, Result
+from .providers import Provider
 from .relays import Relay, parse_relays
 from .statements import Due
 from .turns import Turns
@@ -60,11 +63,11 @@ def send_batch(digest: Digest, *, size: int | None = None) -> int:
     broke = _run(engine, batch)
     if batch.claimed < most:
         hang_up()  # the last of this digest, for now: somebody else may want the relay's connections
-    _draw_conclusions(digest, batch, broke)
+    _draw_conclusions(digest, batch, broke, engine.asked_for if isinstance(engine, Couriers) else 0.0)
     return batch.claimed
 
 
-def _run(engine: Engine, batch: Batch) -> Outcome | None:
+def _run(engine: Engine | Couriers, batch: Batch) -> Outcome | None:
     try:
         broke = engine.run(batch)
         batch.close()
@@ -80,7 +83,7 @@ def _run(engine: Engine, batch: Batch) -> Outcome | None:
     return broke
 
 
-def _draw_conclusions(digest: Digest, batch: Batch, broke: Outcome | None) -> None:
+def _draw_conclusions(digest: Digest, batch: Batch, broke: Outcome | None, asked_for: float) -> None:
     counts = {state: number for state, number in batch.counts.items() if number}
     if counts:
         note(digest, "delivered", by=None, **dict[str, Any](counts))
@@ -97,20 +100,26 @@ def _draw_conclusions(digest: Digest, batch: Batch, broke: Outcome | None) -> No
             raise Stopped(
                 f"The mail server broke off after a letter {MOST_STRIKES} times in a row: look at it, then resume."
             )
-        ledger.rest(digest)
+        ledger.rest(digest, timedelta(seconds=asked_for))
 
 
-def mine(sender: str) -> tuple[Engine, Turns[Row]]:
+def mine(sender: str) -> tuple[Engine | Couriers, Turns[Row]]:
     """This thread's engine, with the connections that its last batch left open, and what it has learnt of domains."""
-    relays = usable_relays()
-    key = (relays, sender.rpartition("@")[2], settings.CONNECTIONS, paces.limits())
+    way = usable_provider() or usable_relays()
+    key = (way, sender.rpartition("@")[2], settings.CONNECTIONS, paces.limits())
     if getattr(_mine, "key", None) != key:
         hang_up()
         _mine.turns = Turns(GROUP)
     if _mine.engine is None:
-        _mine.engine = Engine(relays, helo=key[1], connections=settings.CONNECTIONS)
+        _mine.engine = _engine(way, helo=key[1])
     _mine.key = key
     return _mine.engine, _mine.turns
+
+
+def _engine(way: Provider | tuple[Relay, ...], *, helo: str) -> Engine | Couriers:
+    if isinstance(way, Provider):
+        return parcels.couriers(way, most=settings.CONNECTIONS)
+    return Engine(way, helo=helo, connections=settings.CONNECTIONS)
 
 
 def hang_up() -> None:
@@ -137,8 +146,17 @@ def usable_relays() -> tuple[Relay, ...]:
     return relays
 
 
-def pick_relay() -> Relay:
-    """One relay, for one message."""
+def usable_provider() -> Provider | None:
+    provider = parcels.chosen()
+    if provider:
+        reach.allowed(provider.url)
+    return provider
+
+
+def pick_way() -> Relay | Provider:
+    """One way out, for one message: the provider, or a relay."""
+    if provider := usable_provider():
+        return provider
     relays = usable_relays()
     return random.choices(relays, weights=[relay.weight for relay in relays])[0]  # noqa: S311 - not a secret
 

@@ -1,0 +1,205 @@
+"""Letters to a provider that answers in 50 to 500 ms: a few threads, each with one request under way.
+
+The threads know nothing of rows: they get a transaction, hand its message over, and put the answer in a line. The work,
+its journal and its database are only touched by the thread that runs it. A request begins when its intent stands in the
+journal, and there are never more intents than threads: a killed worker leaves at most one doubt for each.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from queue import Empty, SimpleQueue
+from typing import NamedTuple, Protocol
+
+from .dialogue import Transaction
+from .engine import MOST_STRIKES, Work
+from .outcomes import Outcome, Result, made
+from .replies import Phase
+
+logger = logging.getLogger(__name__)
+
+#: What is not answered after so many seconds, all tries together, is given up: the time that SMTP gives a dot.
+LIMIT = 600.0
+#: Asked to wait longer than this, the digest rests; shorter, the threads do.
+LONGEST_WAIT = 10.0
+_GLANCE = 1.0
+
+
+class Answer(NamedTuple):
+    """What became of it; and for how long the provider wants to be left alone, where it said so."""
+
+    outcome: Outcome
+    wait: float = 0.0
+
+
+class Desk(Protocol):
+    """Where one thread hands over, one letter after the other."""
+
+    def deliver(self, recipient: str, message: bytes, pause: Callable[[float], bool]) -> Answer:
+        """Hand it over. `pause` waits so many seconds, and says whether to give up instead."""
+
+    def close(self) -> None: ...
+
+
+class _Crew:
+    """Threads with a line of jobs and a line of answers. Dismissed, it is never used again."""
+
+    def __init__(self, desk: Callable[[], Desk]) -> None:
+        self.jobs: SimpleQueue[Transaction | None] = SimpleQueue()
+        self.answers: SimpleQueue[tuple[Transaction, Answer | Exception]] = SimpleQueue()
+        self.threads: list[threading.Thread] = []
+        self._desk = desk
+        self._over = threading.Event()
+
+    def hire(self) -> None:
+        # Daemons: a request that never ends must not keep the process from ending.
+        thread = threading.Thread(target=self._serve, name="courier", daemon=True)
+        self.threads.append(thread)
+        thread.start()
+
+    def dismiss(self) -> None:
+        self._over.set()
+        for _ in self.threads:
+            self.jobs.put(None)
+
+    def _serve(self) -> None:
+        desk: Desk | None = None
+        while (transaction := self.jobs.get()) is not None:
+            answer: Answer | Exception
+            try:
+                desk = desk or self._desk()
+                answer = desk.deliver(transaction.recipient, transaction.message, self._over.wait)
+            except Exception as problem:
+                answer = problem
+            self.answers.put((transaction, answer))
+        if desk:
+            desk.close()
+
+
+class Couriers:
+    """What engine.Engine is for relays, for one provider. For one thread, which has others help it."""
+
+    def __init__(self, desk: Callable[[], Desk], *, most: int, patience: int = MOST_STRIKES) -> None:
+        self.most = most
+        #: For how many seconds the provider wants to be left alone, as it said when it broke off.
+        self.asked_for = 0.0
+        self._desk, self._patience = desk, patience
+        self._crew = _Crew(desk)
+        self._given_up = 0
+        self._under_way: dict[Transaction, float] = {}
+        self._strikes = 0
+        self._struck_at = self._quiet_until = 0.0
+        self._last: Outcome | None = None
+
+    def run(self, work: Work) -> Outcome | None:
+        """Send what the work gives until it is exhausted; with what the provider broke off, if it did."""
+        self._strikes, self._last, self.asked_for, self._quiet_until = 0, None, 0.0, 0.0
+        while self._turn(work):
+            pass
+        return self._last if self._out and work.left else None
+
+    def close(self) -> None:
+        crew, self._crew = self._crew, _Crew(self._desk)
+        self._under_way.clear()
+        self._given_up = 0
+        crew.dismiss()
+
+    def abandon(self, why: str) -> None:
+        """What is under way is nobody's any more: its answers come into a line that is not read."""
+        if self._under_way:
+            logger.warning("%d letters to the provider are left without their answer: %s", len(self._under_way), why)
+        self.close()
+
+    @property
+    def _out(self) -> bool:
+        return self._strikes >= self._patience
+
+    def _turn(self, work: Work) -> bool:
+        work.go_on()
+        self._employ(work)
+        if not self._under_way and (self._out or not work.left):
+            return False
+        for transaction, answer in self._heard(self._wait(work)):
+            self._take(work, transaction, answer)
+        self._look_at_clock(work)
+        return True
+
+    def _employ(self, work: Work) -> None:
+        # After a break one is risked alone, until it is taken.
+        room = 0 if self._out else 1 if self._strikes else self.most
+        while len(self._under_way) < room and time.monotonic() >= self._quiet_until:
+            transaction = work.take()
+            if transaction is None:
+                return
+            if work.make(transaction) and not self._hand_over(transaction, work):
+                return
+
+    def _hand_over(self, transaction: Transaction, work: Work) -> bool:
+        if not work.intend(transaction):
+            work.unsent(transaction, made(Result.DEFERRED, Phase.CONNECT, "stopped before it was begun"))
+            self._quiet_until = time.monotonic() + 0.1  # the hold is renewed soon, or it is over
+            return False
+        self._under_way[transaction] = time.monotonic()
+        if len(self._crew.threads) - self._given_up < len(self._under_way):
+            self._crew.hire()
+        self._crew.jobs.put(transaction)
+        return True
+
+    def _wait(self, work: Work) -> float:
+        if self._under_way:
+            return _GLANCE
+        return min(max(work.wait, self._quiet_until - time.monotonic(), 0.01), _GLANCE)
+
+    def _heard(self, wait: float) -> list[tuple[Transaction, Answer | Exception]]:
+        heard = []
+        try:
+            heard.append(self._crew.answers.get(timeout=wait))
+            while True:
+                heard.append(self._crew.answers.get_nowait())
+        except Empty:
+            return heard
+
+    def _take(self, work: Work, transaction: Transaction, answer: Answer | Exception) -> None:
+        begun = self._under_way.pop(transaction, None)
+        if begun is None:
+            self._given_up -= 1  # too late: it was called unknown, and its thread is free again
+            return
+        if isinstance(answer, Exception):
+            self._under_way[transaction] = begun
+            raise answer
+        self._conclude(work, transaction, answer, begun)
+
+    def _conclude(self, work: Work, transaction: Transaction, answer: Answer, begun: float) -> None:
+        outcome = answer.outcome
+        if outcome.phase in (Phase.CONNECT, Phase.AUTH):
+            self._strike(answer, begun)
+            work.unsent(transaction, outcome)
+            return
+        if outcome.result is Result.SENT:
+            self._strikes = 0
+        work.answered(transaction, outcome)
+        work.settled(transaction, outcome)
+
+    def _strike(self, answer: Answer, begun: float) -> None:
+        """Not this letter's fault. What was begun before the last strike says nothing new."""
+        now = time.monotonic()
+        self._last = answer.outcome
+        if answer.outcome.result is Result.FAILED or answer.wait > LONGEST_WAIT:
+            # A key that is refused: once is enough.
+            self._strikes, self.asked_for = self._patience, max(self.asked_for, answer.wait)
+        elif begun >= self._struck_at:
+            self._strikes += 1
+        self._struck_at = now
+        self._quiet_until = max(self._quiet_until, now + answer.wait)
+
+    def _look_at_clock(self, work: Work) -> None:
+        late = [each for each, begun in self._under_way.items() if time.monotonic() - begun > LIMIT]
+        for transaction in late:
+            del self._under_way[transaction]
+            self._given_up += 1
+            outcome = made(Result.UNKNOWN, Phase.DOT, f"No answer came within {LIMIT:g} s, so it may have been taken.")
+            work.answered(transaction, outcome)
+            work.settled(transaction, outcome)

@@ -1,0 +1,383 @@
+"""What each answer of a provider means, for a digest of five members; the provider's own log says what it took."""
+
+from __future__ import annotations
+
+import socket
+from collections import Counter
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from email import message_from_bytes, policy
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from publisher import digests, links, members, notices
+from publisher.delivery import couriers, doubts, ledger, parcels, statements
+from publisher.delivery import sending as engine_room
+from publisher.lifecycle import Refusal
+from publisher.merge import fill
+from publisher.models import Delivery, Digest, Member, Notice
+
+from .provider_server import KEY, Provider
+
+M = [f"m{n}@members.example" for n in range(5)]
+ALL = Counter(M)
+
+
+@pytest.fixture
+def provider() -> Iterator[Provider]:
+    server = Provider()
+    yield server
+    engine_room.hang_up()
+    server.stop()
+
+
+@pytest.fixture
+def through(provider: Provider, settings: Any, monkeypatch: Any) -> Callable[[str], Provider]:
+    """through("resend"): from now on letters go to that provider. It is asked again at once, three times."""
+
+    def choose(name: str) -> Provider:
+        settings.SMTP_URL = ""
+        settings.MAIL_PROVIDER, settings.MAIL_PROVIDER_KEY = name, KEY
+        settings.MAIL_PROVIDER_URL = provider.url(name)
+        settings.CONNECTIONS = 3
+        monkeypatch.setattr(parcels, "PAUSES", (0.01, 0.01, 0.01))
+        return provider
+
+    return choose
+
+
+def counted(digest: Digest) -> dict[str, int]:
+    return {state: number for state, number in ledger.counts(digest).items() if number}
+
+
+def row(digest: Digest, number: int) -> Delivery:
+    return digest.deliveries.get(address=M[number])
+
+
+WITH_KEYS, WITHOUT = ["resend", "brevo"], ["postmark", "mailgun"]
+
+
+@pytest.mark.parametrize("name", WITH_KEYS + WITHOUT)
+def test_each_member_gets_one_letter_and_its_id_is_the_reply(sending, through, name):
+    provider = through(name)
+    assert engine_room.send_batch(sending) == 5
+    assert digests.finish(sending)
+    assert provider.mailed() == ALL
+    assert counted(sending) == {"sent": 5}
+    assert all(each.reply.endswith(("(HTTP 200)", "(HTTP 201)")) for each in sending.deliveries.all())
+    assert engine_room.send_batch(sending) == 0
+
+
+def test_resend_is_given_what_was_approved_with_the_members_own_values(sending, through, publication):
+    provider = through("resend")
+    engine_room.send_batch(sending)
+    (letter,) = [letter for letter in provider.accepted if letter.to == M[0]]
+    leave = links.leave_url(Member.objects.get(email=M[0]), publication)
+    given = dict(letter.given)
+    text, html, headers = given.pop("text"), given.pop("html"), given.pop("headers")
+    assert given == {
+        "from": "Andean Reading Rooms <update@reading-rooms.example>",
+        "to": ["Name0 <m0@members.example>"],
+        "subject": sending.proof.subject,
+        "reply_to": ["office@reading-rooms.example"],
+    }
+    assert headers == {
+        "Message-ID": headers["Message-ID"],
+        "List-Unsubscribe": f"<{leave}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        "List-Id": "<update.reading-rooms.example>",
+        "List-Archive": f"<{links.archive_url(publication)}>",
+        "Precedence": "bulk",
+        "Feedback-ID": f"{sending.proof.sha256[:12]}:update:digest:publisher",
+    }
+    assert leave in text
+    assert leave in html
+    assert M[1] not in str(letter.given)
+    assert filled(sending.proof.text, leave, sending) == text.rstrip("\n") + "\n"
+    assert letter.key == parcels.key_of(headers["Message-ID"])
+
+
+def filled(template: str, leave: str, digest: Digest) -> str:
+    values = {"first_name": "Name0", "unsubscribe_url": leave, "view_url": links.digest_url(digest)}
+    return fill(template, values).rstrip("\n") + "\n"
+
+
+def test_mailgun_is_given_our_bytes(sending, through):
+    provider = through("mailgun")
+    frame = engine_room.Frame(sending, sending.proof)
+    due = statements.due(sending.pk, sending.publication_id, "queued", 5, timezone.now())
+    ours = {each.address: frame.message(each) for each in due}
+    engine_room.send_batch(sending)
+    assert {letter.to: letter.raw for letter in provider.accepted} == ours
+    tracking = {"o:tracking": "no", "o:tracking-opens": "no", "o:tracking-clicks": "no"}
+    assert [letter.given for letter in provider.accepted] == [tracking] * 5
+    mail = message_from_bytes(provider.accepted[0].raw, policy=policy.default)
+    assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+
+
+def test_postmark_is_told_not_to_track(sending, through):
+    provider = through("postmark")
+    engine_room.send_batch(sending)
+    assert {(each.given["TrackOpens"], each.given["TrackLinks"]) for each in provider.accepted} == {(False, "None")}
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "body"),
+    [
+        ("resend", 422, '{"name": "validation_error", "message": "Invalid `to` field."}'),
+        ("mailgun", 400, '{"message": "to parameter is not a valid address. please check documentation"}'),
+        ("brevo", 400, '{"code": "invalid_parameter", "message": "email is not valid in to"}'),
+        ("postmark", 422, '{"ErrorCode": 300, "Message": "Invalid \'To\' address: \'m2@members.example\'."}'),
+        ("postmark", 422, '{"ErrorCode": 406, "Message": "Found inactive addresses: m2@members.example.\\nInactive '
+         'recipients are ones that have generated a hard bounce."}'),
+    ],
+)  # fmt: skip
+def test_a_refused_address_fails_alone(sending, through, name, status, body):
+    provider = through(name)
+    provider.fault(match=M[2], status=status, body=body)
+    engine_room.send_batch(sending)
+    assert provider.mailed() == ALL - Counter([M[2]])
+    assert counted(sending) == {"sent": 4, "failed": 1}
+    assert (row(sending, 2).state, row(sending, 2).phase) == ("failed", "rcpt")
+
+
+@pytest.mark.parametrize(("status", "body"), [(401, "{}"), (403, '{"name": "invalid_api_key"}')])
+def test_a_refused_key_stops_the_sending_at_once_and_suppresses_nobody(sending, through, status, body):
+    provider = through("resend")
+    provider.fault(times=None, status=status, body=body)
+    with pytest.raises(engine_room.Stopped, match="refused us in the phase AUTH"):
+        engine_room.send_batch(sending)
+    assert len(provider.requests) <= 3
+    assert provider.accepted == []
+    assert counted(sending) == {"queued": 5}
+
+
+def test_a_wrong_key_is_refused_by_the_provider_itself(sending, through, settings):
+    provider = through("postmark")
+    settings.MAIL_PROVIDER_KEY = "wrong"
+    with pytest.raises(engine_room.Stopped, match="AUTH"):
+        engine_room.send_batch(sending)
+    assert provider.accepted == []
+
+
+@pytest.mark.parametrize("status", [302, 307, 400, 404, 405, 413, 422])
+def test_refusals_of_us_pause_when_there_are_a_few_and_nobody_was_taken(sending, through, status):
+    provider = through("postmark")
+    provider.fault(times=None, status=status, body="{}", headers={"Location": provider.url("postmark")})
+    with pytest.raises(engine_room.Stopped, match="refused us in the phase DOT"):
+        engine_room.send_batch(sending)
+    assert (provider.accepted, len(provider.requests)) == ([], 5)
+    assert counted(sending) == {"queued": 5}
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "body"),
+    [
+        ("resend", 429, '{"name": "daily_quota_exceeded"}'),
+        ("postmark", 402, "{}"),
+        ("postmark", 422, '{"ErrorCode": 405, "Message": "Not allowed to send"}'),
+        ("mailgun", 429, "Too many requests"),
+    ],
+)
+def test_without_credits_the_digest_rests_as_long_as_the_provider_says(sending, through, name, status, body):
+    provider = through(name)
+    provider.fault(times=None, status=status, body=body, headers={"Retry-After": "1800"})
+    engine_room.send_batch(sending)
+    sending.refresh_from_db()
+    assert sending.resting_until - timezone.now() > timedelta(minutes=29)
+    assert (provider.accepted, counted(sending), sending.state) == ([], {"queued": 5}, "sending")
+    assert {each.attempts for each in sending.deliveries.all()} == {0}
+
+
+def test_a_short_wait_is_waited_for_and_the_batch_goes_on(sending, through):
+    provider = through("resend")
+    provider.fault(times=3, status=429, body='{"name": "rate_limit_exceeded"}', headers={"Retry-After": "0"})
+    engine_room.send_batch(sending)
+    assert provider.mailed() == ALL
+    assert counted(sending) == {"sent": 5}
+    assert sending.resting_until is None
+
+
+def test_a_provider_that_is_not_there_lets_the_digest_rest(sending, through, provider, settings):
+    through("resend")
+    provider.stop()
+    engine_room.send_batch(sending)
+    sending.refresh_from_db()
+    assert sending.resting_until > timezone.now()
+    assert counted(sending) == {"queued": 5}
+
+
+def test_a_name_that_is_not_known_or_a_handshake_that_does_not_end_hands_nothing_over(through, provider, monkeypatch):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        monkeypatch.setattr(parcels, "CONNECT", 0.2)
+        handshake = parcels.deliver(at(f"https://127.0.0.1:{silent.getsockname()[1]}/"), M[0], MESSAGE)
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: unknown_name())
+    name = parcels.deliver(at("https://provider.example/"), M[0], MESSAGE)
+    for outcome in (handshake, name):
+        assert (outcome.result, outcome.phase, outcome.scope) == ("deferred", "connect", "connection"), outcome
+    assert name.text == "Postmark: connecting failed: Name or service not known"
+
+
+def at(address: str) -> parcels.Provider:
+    return parcels.Provider("postmark", address, (KEY,))
+
+
+def unknown_name() -> None:
+    raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+
+DOUBTS: dict[str, dict[str, Any]] = {
+    "it breaks off before it takes it": {},
+    "it breaks off after it took it": {"taken": True},
+    "500 before": {"status": 500, "body": "{}"},
+    "500 after": {"taken": True, "status": 500, "body": "{}"},
+    "503 before": {"status": 503, "body": "busy"},
+    "504 after": {"taken": True, "status": 504, "body": "<html>gateway</html>"},
+    "408": {"status": 408, "body": ""},
+    "a page with status 200": {"taken": True, "status": 200, "body": "<html>Welcome</html>"},
+    "half a JSON": {"taken": True, "status": 200, "body": '{"id": '},
+    "another JSON": {"taken": True, "status": 200, "body": "[]"},
+}
+
+
+@pytest.mark.parametrize("name", WITHOUT)
+@pytest.mark.parametrize("doubt", DOUBTS)
+def test_without_a_key_a_doubt_is_unknown_at_once_and_not_asked_again(sending, through, name, doubt):
+    provider = through(name)
+    provider.fault(match=M[2], **DOUBTS[doubt])
+    engine_room.send_batch(sending)
+    taken = DOUBTS[doubt].get("taken", False)
+    assert provider.mailed() == (ALL if taken else ALL - Counter([M[2]]))
+    assert counted(sending) == {"sent": 4, "unknown": 1}
+    assert row(sending, 2).state == "unknown"
+    assert len(provider.requests) == 5
+
+
+@pytest.mark.parametrize("doubt", DOUBTS)
+def test_with_a_key_a_doubt_is_asked_again_and_makes_one_letter(sending, through, doubt):
+    provider = through("resend")
+    provider.fault(match=M[2], **DOUBTS[doubt])
+    engine_room.send_batch(sending)
+    assert provider.mailed() == ALL
+    assert counted(sending) == {"sent": 5}
+    assert len(provider.requests) == 6
+
+
+def test_it_is_asked_again_three_times_and_then_unknown(sending, through):
+    provider = through("resend")
+    provider.fault(match=M[2], times=None, taken=True, status=500, body="{}")
+    engine_room.send_batch(sending)
+    assert provider.mailed() == ALL
+    assert counted(sending) == {"sent": 4, "unknown": 1}
+    assert len(provider.requests) == 4 + 4
+    assert engine_room.send_batch(sending) == 0
+
+
+@pytest.mark.parametrize("status", [401, 422, 429])
+def test_after_a_doubt_only_a_yes_ends_it(sending, through, status):
+    provider = through("resend")
+    provider.fault(match=M[2], taken=True)
+    provider.fault(match=M[2], times=None, status=status, body="{}")
+    engine_room.send_batch(sending)
+    assert counted(sending) == {"sent": 4, "unknown": 1}
+    assert provider.mailed() == ALL
+
+
+def test_a_person_who_sends_an_unknown_again_within_a_day_makes_no_second_letter(sending, through, ben):
+    provider = through("resend")
+    provider.fault(match=M[2], times=4, taken=True)
+    engine_room.send_batch(sending)
+    ledger.settle(row(sending, 2), "queued", by=ben, why="nothing in the inbox")
+    engine_room.send_batch(sending)
+    assert counted(sending) == {"sent": 5}
+    assert provider.mailed() == ALL
+
+
+def test_a_key_that_is_known_for_another_letter_is_a_doubt(sending, through, ben):
+    provider = through("resend")
+    provider.fault(match=M[2], times=4, taken=True)
+    engine_room.send_batch(sending)
+    Member.objects.filter(email=M[2]).update(first_name="Rosa")
+    ledger.settle(row(sending, 2), "queued", by=ben, why="nothing in the inbox")
+    engine_room.send_batch(sending)
+    assert row(sending, 2).state == "unknown"
+    assert "invalid_idempotent_request" in row(sending, 2).reply
+    assert provider.mailed() == ALL
+
+
+def test_brevo_says_that_it_knows_the_key_and_not_what_became_of_it(sending, through):
+    provider = through("brevo")
+    provider.fault(match=M[2], taken=True, status=500, body="{}")
+    provider.fault(match=M[3], status=500, body="{}")
+    engine_room.send_batch(sending)
+    assert provider.mailed() == ALL
+    assert counted(sending) == {"sent": 4, "unknown": 1}
+    assert row(sending, 2).state == "unknown"
+
+
+def test_what_brevo_would_take_for_instructions_is_not_handed_over(through):
+    through("brevo")
+    outcome = parcels.deliver(parcels.chosen(), M[0], MESSAGE.replace(b"Hello", b"Hello {{ contact.NAME }}"))
+    assert (outcome.result, outcome.scope) == ("failed", "sender")
+    assert parcels.deliver(parcels.chosen(), M[0], MESSAGE).result == "sent"
+
+
+def test_what_is_not_answered_in_time_is_unknown_and_its_answer_is_not_heard(sending, through, monkeypatch):
+    provider = through("postmark")
+    fault = provider.fault(match=M[2], taken=True, silent=True)
+    monkeypatch.setattr(couriers, "LIMIT", 0.5)
+    monkeypatch.setattr(couriers, "_GLANCE", 0.1)
+    engine_room.send_batch(sending)
+    assert counted(sending) == {"sent": 4, "unknown": 1}
+    assert provider.mailed() == ALL
+    fault.release.set()
+
+
+def test_a_broken_courier_leaves_what_it_held_unknown_and_the_rest_queued(sending, through, monkeypatch):
+    through("resend")
+    monkeypatch.setattr(parcels.Counter, "deliver", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        engine_room.send_batch(sending)
+    assert counted(sending) == {"queued": 2, "unknown": 3}
+
+
+def test_no_provider_that_is_not_this_machine_is_reached_in_the_demo(sending, through, settings, provider):
+    through("resend")
+    settings.MAIL_PROVIDER_URL = ""
+    with pytest.raises(Refusal, match=r"talks to this machine only, not to api\.resend\.com"):
+        engine_room.send_batch(sending)
+    assert counted(sending) == {"queued": 5}
+
+
+def test_a_mail_to_one_person_goes_the_same_way(through, publication, connected):
+    provider = through("resend")
+    members.join(publication, "rosa@members.example", how="subscribe page")
+    notices.send(Notice.objects.get())
+    assert provider.mailed() == Counter(["rosa@members.example"])
+    assert Notice.objects.get().state == "sent"
+    assert provider.accepted[0].given["headers"]["Auto-Submitted"] == "auto-generated"
+    assert connected.json("/mail/log.json") == []
+
+
+def test_a_mail_to_one_person_in_doubt_is_unknown(through, publication, connected):
+    provider = through("mailgun")
+    provider.fault(taken=True)
+    members.join(publication, "rosa@members.example", how="subscribe page")
+    notices.send(Notice.objects.get())
+    assert Notice.objects.get().state == "unknown"
+
+
+def test_what_is_unknown_names_the_provider(through, provider):
+    through("resend")
+    assert doubts.relays() == f"Resend ({provider.url('').split('/')[2]})"
+
+
+MESSAGE = (
+    b"From: Rooms <update@reading-rooms.example>\r\nTo: m0@members.example\r\nSubject: News\r\n"
+    b"Message-ID: <1@reading-rooms.example>\r\nMIME-Version: 1.0\r\n"
+    b'Content-Type: multipart/alternative; boundary="b"\r\n\r\n'
+    b"--b\r\nContent-Type: text/plain\r\n\r\nHello\r\n\r\n"
+    b"--b\r\nContent-Type: text/html\r\n\r\n<p>Hello</p>\r\n--b--\r\n"
+)
