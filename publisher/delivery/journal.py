@@ -132,6 +132,7 @@ _ANSWER = re.compile(
 def _take(line: str, account: Account) -> None:
     if found := _INTENT.fullmatch(line):
         account.intended.add(int(found[1]))
+        account.answered.pop(int(found[1]), None)  # that was of an earlier connection, which broke off before the dot
     elif found := _ANSWER.fullmatch(line):
         code = int(found[3]) if found[3] != _NONE else None
         enhanced = found[4] if found[4] != _NONE else None
