@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import random
 import threading
+import time
 from collections.abc import Mapping
 from contextlib import suppress
+<<<<<<< HEAD
+from functools import cache
+=======
 from datetime import timedelta
-from typing import Any
+>>>>>>> main
+from typing import Any, cast
 
 from django.conf import settings
 from django.db import Error
@@ -33,6 +39,9 @@ logger = logging.getLogger(__name__)
 #: How much longer than the first a message may be: names differ, and links by a few digits.
 _SLACK = 1024
 
+#: Seconds for which a letter is not assembled anew.
+_FRAME_FOR = 30.0
+
 _mine = threading.local()  # an engine is for one thread
 
 
@@ -51,7 +60,7 @@ def send_batch(digest: Digest, *, size: int | None = None) -> int:
         return 0  # every page says so
     engine, turns = mine(digest.proof.sender["email"])
     try:
-        batch = Batch(digest, Frame(digest, digest.proof), turns, most=most, connections=engine.most)
+        batch = Batch(digest, frame_of(digest, digest.proof), turns, most=most, connections=engine.most)
     except BaseException:
         _forget()
         raise
@@ -159,6 +168,25 @@ def pick_way() -> Relay | Provider:
         return provider
     relays = usable_relays()
     return random.choices(relays, weights=[relay.weight for relay in relays])[0]  # noqa: S311 - not a secret
+
+
+def frame_of(digest: Digest, proof: Proof) -> Frame:
+    """The frame that this thread's last batch had, if it was of this proof, and not long ago: keys may be changed."""
+    key, now = (digest.pk, proof.sha256), time.monotonic()
+    kept, made_at, made = getattr(_mine, "frame", (None, 0.0, None))
+    if made is not None and kept == key and now - made_at < _FRAME_FOR:
+        return cast(Frame, made)
+    frame = Frame(digest, proof)
+    _mine.frame = key, now, frame
+    _spare_the_collector()
+    return frame
+
+
+@cache
+def _spare_the_collector() -> None:
+    """Let the garbage collector leave alone what the process has loaded: it went through all of it with each claim."""
+    gc.collect()
+    gc.freeze()
 
 
 class Frame:
