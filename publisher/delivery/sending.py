@@ -9,11 +9,8 @@ import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-<<<<<<< HEAD
-from functools import cache
-=======
 from datetime import timedelta
->>>>>>> main
+from functools import cache
 from typing import Any, cast
 
 from django.conf import settings
