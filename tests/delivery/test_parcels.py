@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from publisher import digests, links, members, notices
+from publisher import checks, digests, links, members, notices
 from publisher.delivery import couriers, doubts, ledger, parcels, statements
 from publisher.delivery import sending as engine_room
 from publisher.lifecycle import Refusal
@@ -372,6 +372,44 @@ def test_a_mail_to_one_person_in_doubt_is_unknown(through, publication, connecte
 def test_what_is_unknown_names_the_provider(through, provider):
     through("resend")
     assert doubts.relays() == f"Resend ({provider.url('').split('/')[2]})"
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "well", "says"),
+    [
+        ("resend", KEY, True, "takes our key"),
+        ("resend", "only-sending", True, "takes our key"),
+        ("resend", "wrong", False, "refuses our key: HTTP 403"),
+        ("postmark", KEY, True, "takes our key"),
+        ("postmark", "wrong", False, "refuses our key: HTTP 401"),
+        ("brevo", KEY, True, "takes our key"),
+    ],
+)
+def test_publisher_check_asks_whether_the_key_is_taken_and_sends_nothing(db, through, settings, name, key, well, says):
+    provider = through(name)
+    settings.MAIL_PROVIDER_KEY = key
+    (check,) = [check for check in checks.run() if check.name.startswith("Mail provider")]
+    assert (check.name, check.ok) == (f"Mail provider {parcels.chosen()}", well)
+    assert check.says.startswith(says)
+    assert provider.accepted == []
+
+
+@pytest.mark.parametrize(
+    ("changed", "says"),
+    [
+        ({"MAIL_PROVIDER_URL": "http://127.0.0.1:1/"}, "Connection refused"),
+        ({"MAIL_PROVIDER_URL": ""}, "This is the demo: it talks to this machine only, not to api.resend.com."),
+        ({"MAIL_PROVIDER": "pigeon"}, "PUBLISHER_MAIL_PROVIDER: 'pigeon' is not known; there are"),
+        ({"SMTP_URL": "smtp://127.0.0.1:1"}, "PUBLISHER_MAIL_PROVIDER and PUBLISHER_SMTP_URL are both set"),
+    ],
+)
+def test_publisher_check_says_what_is_wrong_with_the_provider(db, through, settings, changed, says):
+    through("resend")
+    for name, value in changed.items():
+        setattr(settings, name, value)
+    (check,) = [check for check in checks.run() if check.name.startswith("Mail ")]
+    assert not check.ok
+    assert check.says.startswith(says)
 
 
 MESSAGE = (

@@ -41,7 +41,18 @@ def counts(digest: int) -> dict[str, Any]:
     return {"state": found.state, "frozen": found.frozen_count, "counts": ledger.counts(found), "unknown": unknown}
 
 
-SCENES = {"approve_for": approve_for, "counts": counts}
+def send_again(digest: int) -> dict[str, Any]:
+    """Ben has every unknown letter sent again."""
+    from publisher.delivery import ledger
+    from publisher.models import Digest, Person
+
+    unknown = list(ledger.unsettled(Digest.objects.get(pk=digest)))
+    for row in unknown:
+        ledger.settle(row, "queued", by=Person.objects.get(username="ben"), why="asked on the telephone")
+    return {"rows": len(unknown)}
+
+
+SCENES = {"approve_for": approve_for, "counts": counts, "send_again": send_again}
 
 
 def play(environment: Mapping[str, str], scene: str, *numbers: int) -> dict[str, Any]:

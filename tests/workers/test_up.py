@@ -123,6 +123,16 @@ def test_the_sandbox_stands_in_for_nothing_where_everything_is_connected(crew: C
     assert given == {**os.environ, **FOREIGN}
 
 
+def test_nothing_stands_in_for_mail_where_a_provider_takes_it(crew: Crew, tmp_path: Path):
+    elsewhere = {name: address for name, address in FOREIGN.items() if name != "PUBLISHER_SMTP_URL"}
+    given = {**os.environ, **elsewhere, "PUBLISHER_MAIL_PROVIDER": "resend"}
+
+    up._start_sandbox(crew, tmp_path, given, say=print)
+
+    assert crew.children == []
+    assert given.get("PUBLISHER_SMTP_URL") is None
+
+
 def test_the_sandbox_stands_in_for_what_is_missing_and_comes_back_where_it_was(crew: Crew, tmp_path: Path):
     given = surroundings(tmp_path) | {"PUBLISHER_SMTP_URL": "smtp://mail.example:25"}
     (tmp_path / "run").mkdir()
