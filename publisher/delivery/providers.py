@@ -101,7 +101,7 @@ KINDS: Mapping[str, Kind] = {
         backend="anymail.backends.mailjet.EmailBackend",
         url="https://api.mailjet.com/v3.1/",
         key=("api_key", "secret_key"),
-        # "Header cannot be customized using the Headers collection": these among ours.
+        # "send-0011: Header cannot be customized using the Headers collection": these among ours.
         withheld=frozenset({"message-id", "list-id", "date"}),
         address=_words(r"\bTo\["),
     ),
