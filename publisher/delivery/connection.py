@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import ssl
@@ -54,7 +55,10 @@ class Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.interest = WRITE
         self.since = time.monotonic()
-        self._socket.connect_ex(place.address)  # how it went is asked when the socket can be written
+        error = self._socket.connect_ex(place.address)
+        if error not in (0, errno.EINPROGRESS):  # no way there; how it went else is asked when it can be written
+            self._socket.close()
+            raise OSError(error, os.strerror(error))
 
     def fileno(self) -> int:
         return self._socket.fileno()

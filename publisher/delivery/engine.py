@@ -217,6 +217,7 @@ class Engine:
             )
         except OSError as error:
             standing.strike(broken(standing.relay, Phase.CONNECT, in_words(error)))
+            standing.turn += 1
             return
         self._open[connection] = standing
         self._interests[connection] = connection.interest
