@@ -31,7 +31,7 @@ from .addresses import AddressRefused, CannotBuild, ascii_domain
 from .claims import due_rows, suppressed_among
 from .dialogue import Transaction
 from .journal import Journal
-from .outcomes import Outcome, Phase, Result, made
+from .outcomes import Outcome, Phase, Result, made, refusal_in_words
 from .statements import Due, Written
 from .turns import Turns
 
@@ -102,6 +102,7 @@ class Batch:
         self._decided: list[tuple[Row, Outcome]] = []
         self._suspects: list[tuple[Row, Outcome]] = []
         self._freed = 0  # decided, but not written: they may be armed no more
+        self._given_back = 0
         self._armed = 0  # in the database: ready, under way and decided
         self._doubts = 0.0
         self._failed = not digest.list_checked  # perhaps in a batch before
@@ -134,6 +135,11 @@ class Batch:
         if self._over or time.monotonic() > self._turn_ends:
             return 0
         return len(self._ready) + self.turns.waiting + (self._most > self.claimed)
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether its turn was over before its work: what it gave back is asked for at once."""
+        return self._given_back > 0 and not self._over
 
     @property
     def wait(self) -> float:
@@ -223,7 +229,7 @@ class Batch:
         for row in ready:
             self.turns.unsent(row)
         back = [row.due.id for row in [*self.turns.drain(), *ready, *self._judged()]]
-        now = timezone.now()
+        self._given_back, now = len(back), timezone.now()
         with transaction.atomic():
             digest = self._locked()
             # The lock, not the lease: an outcome is written also when somebody has ended the hold meanwhile.
@@ -253,15 +259,18 @@ class Batch:
             self._journal.sync()
         self.turns.learn()
         chosen = [] if self._over else self.turns.choose(room)
-        few = not self._over and self._most > self.claimed and self.turns.waiting < GROUP
+        # Those who wait may all have to, for a domain that rests or is slow: then others are claimed.
+        held_up = self.turns.waiting < GROUP or len(chosen) < room
+        few = not self._over and self._most > self.claimed and held_up
         with transaction.atomic() if few else statements.committed():
             # Before any row of it: whoever cancels locks the digest first, and its rows then.
             digest = self._locked() if few else None
             self._over = not statements.renew(self.hold.pk, self._lease) or self._over
             self._write(decided)
             armed = self._arm(chosen)
-            if digest and not self._over:
+            if not self._over and (few or not (armed or self._ready or self._under_way)):
                 self._postpone()
+            if digest and not self._over:
                 self._claim(self._find(digest))
             faults.point("committing")
         faults.point("committed")
@@ -348,7 +357,8 @@ class Batch:
     def _postpone(self) -> None:
         """Rows of domains that rest or are slow go back, so that they do not fill this worker's hands."""
         postponed = [(row.due.id, at) for row, at in self.turns.postponed()]
-        statements.postpone(self.hold.pk, postponed, timezone.now())
+        if postponed:
+            statements.postpone(self.hold.pk, postponed, timezone.now())
 
     def _arm(self, chosen: list[Row]) -> list[Row]:
         if not chosen or self._over:
@@ -438,9 +448,3 @@ class Batch:
 
 def journal_path(name: str) -> Path:
     return Path(settings.DATA) / "journal" / f"{name}.journal"
-
-
-def refusal_in_words(outcome: Outcome) -> str:
-    """The relay's own words stay on the row and in the log: they may name an address."""
-    code = " ".join(str(part) for part in (outcome.code, outcome.enhanced) if part) or "no code"
-    return f"The mail server refused us in the phase {outcome.phase.upper()} ({code})."

@@ -113,3 +113,9 @@ def made(result: Result, phase: Phase, text: str, reply: Reply | None = None, sc
     about = scope or (BY_PHASE[phase] if result is Result.FAILED else "connection")
     code, enhanced = (reply.code, reply.enhanced) if reply else (None, None)
     return Outcome(result, phase, code, enhanced, text[:500], about)
+
+
+def refusal_in_words(outcome: Outcome) -> str:
+    """The relay's own words stay on the row and in the log: they may name an address."""
+    code = " ".join(str(part) for part in (outcome.code, outcome.enhanced) if part) or "no code"
+    return f"The mail server refused us in the phase {outcome.phase.upper()} ({code})."

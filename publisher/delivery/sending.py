@@ -22,10 +22,10 @@ from ..lifecycle import note
 from ..models import Digest, Proof
 from . import keys, ledger, message, paces, parcels, takeover
 from .assembly import Assembly
-from .batch import GROUP, Batch, Row, refusal_in_words
+from .batch import GROUP, Batch, Row
 from .couriers import Couriers
 from .engine import MOST_STRIKES, Engine
-from .outcomes import Outcome, Result
+from .outcomes import Outcome, Result, refusal_in_words
 from .providers import Provider
 from .relays import Relay, parse_relays
 from .statements import Due
@@ -67,7 +67,7 @@ def send_batch(digest: Digest, *, size: int | None = None) -> int:
             raise Stopped(batch.trouble)
         return 0
     broke = _run(engine, batch)
-    if batch.claimed < most:
+    if batch.claimed < most and not batch.cut_short:
         hang_up()  # the last of this digest, for now: somebody else may want the relay's connections
     _draw_conclusions(digest, batch, broke, engine.asked_for if isinstance(engine, Couriers) else 0.0)
     return batch.claimed

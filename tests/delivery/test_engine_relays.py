@@ -1,0 +1,75 @@
+"""Relays that hang, are away or hang up early, and domains that must wait: the others carry on."""
+
+from __future__ import annotations
+
+import socket
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from publisher.delivery import batch as batches
+from publisher.delivery import ledger, paces
+from publisher.delivery import sending as engine_room
+from publisher.models import Delivery, Pace
+
+from .server import GOOD
+
+PIPELINING = {**GOOD, "EHLO": b"250-mail.example.org\r\n250-PIPELINING\r\n250 8BITMIME\r\n"}
+
+
+M = [f"m{n}@members.example" for n in range(5)]
+
+
+@pytest.fixture(autouse=True)
+def _an_engine_of_its_own():
+    yield
+    engine_room.hang_up()
+    engine_room._mine.__dict__.clear()
+
+
+@pytest.fixture
+def relays(settings):
+    def connect(*servers):
+        settings.SMTP_URL = ",".join(f"smtp://127.0.0.1:{server.port}" for server in servers)
+
+    return connect
+
+
+def taken(*servers):
+    return sorted(recipient for server in servers for recipient, _ in server.log)
+
+
+def test_the_next_address_of_a_relay_is_tried_where_the_first_cannot_be_reached_at_all(
+    sending, serve, relays, monkeypatch
+):
+    server = serve(good=PIPELINING)
+    relays(server)
+    unreachable = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("255.255.255.255", server.port))
+    real = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", server.port))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [unreachable, real])
+    engine_room.send_batch(sending)
+    assert ledger.counts(sending)["sent"] == 5
+
+
+def test_many_rows_of_a_domain_that_rests_do_not_keep_those_behind_them_waiting(sending, serve, relays, monkeypatch):
+    monkeypatch.setattr(batches, "GROUP", 2)
+    monkeypatch.setattr(batches, "SLICE", 4)
+    server = serve(good=PIPELINING)
+    relays(server)
+    others = Delivery.objects.filter(address=M[4])
+    others.update(address="x@elsewhere.example", due_at=timezone.now())
+    Delivery.objects.exclude(address="x@elsewhere.example").update(due_at=timezone.now() - timedelta(minutes=1))
+    paces.rest("members.example", timezone.now())
+    Pace.objects.update(resting_until=timezone.now() + timedelta(minutes=9))
+    engine_room.send_batch(sending)
+    assert taken(server) == ["x@elsewhere.example"]
+    assert not Delivery.objects.filter(state="queued", due_at__lt=timezone.now() + timedelta(minutes=8)).exists()
+
+
+def test_a_worker_does_not_hold_on_to_rows_of_a_domain_that_rests(sending, serve, relays):
+    relays(serve(good=PIPELINING))
+    paces.rest("members.example", timezone.now())
+    Pace.objects.update(resting_until=timezone.now() + timedelta(minutes=9))
+    assert engine_room.send_batch(sending, size=5) == 5
+    assert not Delivery.objects.filter(state="queued", due_at__lt=timezone.now() + timedelta(minutes=8)).exists()
