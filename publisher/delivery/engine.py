@@ -30,6 +30,8 @@ MOST_STRIKES = 3
 #: Seconds after which somebody must look at pauses, leases and time limits, whatever the sockets do.
 _GLANCE = 1.0
 _PLACES_FOR = 60.0
+#: So long the others leave a relay that is tried its part of the connections.
+_TRIED_FOR = 5.0
 
 
 class Work(Keeper, Protocol):
@@ -65,6 +67,7 @@ class _Standing:
     strikes: int = 0
     #: It has taken a message since it last broke off; before, one connection at a time is risked.
     proven: bool = False
+    tried_at: float = field(default=float("-inf"))
     last: Outcome | None = None
     places: Sequence[Place] = ()
     places_at: float = field(default=float("-inf"))
@@ -133,8 +136,11 @@ class Engine:
         work.go_on()
         self._employ(work)
         wait = _GLANCE
+        # Whoever is still opening, or never will be, does so for the next run.
+        if not work.left and not any(each.dialogue for each in self._open if each not in self._idle):
+            return False
         if len(self._idle) == len(self._open):
-            if not work.left or self._all_out():
+            if self._all_out():
                 return False
             wait = min(work.wait, _GLANCE)
         for key, mask in self._selector.select(wait):
@@ -150,10 +156,12 @@ class Engine:
         """Whatever this connection is ready for."""
         dialogue = connection.dialogue
         if connection.over is None and dialogue is not None:
-            if dialogue.taken:
+            if dialogue.taken and not self._open[connection].proven:
                 self._open[connection].proved()
             if dialogue.invited:
                 self._hand_over(connection, dialogue.invited, work)
+                if connection.over is None and connection.interest == self._interests[connection]:
+                    return  # busy as before, and waiting for what it waited for
             elif dialogue.idle:
                 self._announce(connection, work)
         self._watch(connection)
@@ -180,7 +188,7 @@ class Engine:
                 connection.announce(transaction)
                 return
             if connection.over:
-                work.unsent(transaction, connection.over)
+                work.unsent(transaction, broken(connection.relay, Phase.CONNECT, "nothing was begun"))
                 return
 
     # Connections.
@@ -192,8 +200,21 @@ class Engine:
             connection.keeper = work
             if connection.dialogue:
                 connection.dialogue.keeper = work
-            connection.quiet()
-            self._watch(connection, struck=False)
+                connection.quiet()
+                self._watch(connection, struck=False)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """Where a relay has too few connections, and all are open, another's is closed: it may be well again."""
+        count = Counter(map(id, self._open.values()))
+        poor = min(self._standings, key=lambda each: (count[id(each)] + 1) / each.relay.weight)
+        rich = max(self._standings, key=lambda each: count[id(each)] / each.relay.weight)
+        fair = (count[id(poor)] + 1) / poor.relay.weight >= count[id(rich)] / rich.relay.weight
+        if fair or len(self._open) < self.most or count[id(rich)] == 1:
+            return
+        for connection in [each for each in self._idle if self._open[each] is rich][:1]:
+            connection.close()
+            self._forget(connection)
 
     def _employ(self, work: Work) -> None:
         """Let idle connections work, and open more while there is work for them."""
@@ -204,12 +225,17 @@ class Engine:
             self._connect(standing, work)
 
     def _next_relay(self) -> _Standing | None:
-        """By weight: the one that is furthest below its share of the connections."""
+        """The one that is furthest below its share of the connections, by weight; none to wait for one being tried."""
         count = Counter(map(id, self._open.values()))
-        able = [each for each in self._standings if not each.out and (each.proven or not count[id(each)])]
-        return min(able, key=lambda each: (count[id(each)] + 1) / each.relay.weight, default=None)
+        now = time.monotonic()
+        free = {id(each) for each in self._standings if each.proven or not count[id(each)]}
+        able = [each for each in self._standings if id(each) in free or now - each.tried_at < _TRIED_FOR]
+        able = [each for each in able if not each.out]
+        found = min(able, key=lambda each: (bool(n := count[id(each)]), (n + 1) / each.relay.weight), default=None)
+        return found if id(found) in free else None
 
     def _connect(self, standing: _Standing, work: Work) -> None:
+        standing.tried_at = time.monotonic()
         try:
             place = self._place(standing)
             connection = Connection(
