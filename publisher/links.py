@@ -7,6 +7,7 @@ to unsubscribe. Tokens made with an older key stay good as long as that key is c
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import hmac
 import re
@@ -19,6 +20,7 @@ from django.urls import reverse
 from .lifecycle import Refusal
 from .models import Digest, Entry, Member, Picture, Publication, Subscription
 
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _SIGNATURE_BYTES = 20  # 160 bits
 _BOUNCE_BYTES = 12  # 96 bits, because 64 characters before an @ are all there may be
 _BOUNCES = re.compile(r"[A-Za-z0-9_.+-]{1,31}@[A-Za-z0-9.-]+")  # and "+" and 20 bytes, as 32 characters
@@ -126,7 +128,8 @@ def leaver(publication_id: int) -> Callable[[int], str]:
     def url(member_id: int) -> str:
         payload = f"{member_id}.{publication_id}".encode()
         mac = hashlib.blake2b(b"leave:" + payload, key=key, digest_size=_SIGNATURE_BYTES).digest()
-        return f"{before}{_text(payload + b'~' + mac)}{after}"
+        token = binascii.b2a_base64(payload + b"~" + mac, newline=False).translate(_URL_SAFE).rstrip(b"=")
+        return f"{before}{token.decode()}{after}"
 
     return url
 

@@ -107,6 +107,7 @@ class Batch:
         self._doubts = 0.0
         self._failed = not digest.list_checked  # perhaps in a batch before
         self._over = False
+        self._late = False  # the turn is over
         self._acted_at = 0.0
         self._safe_until = 0.0
         self._take_hold()
@@ -132,7 +133,7 @@ class Batch:
 
     @property
     def left(self) -> int:
-        if self._over or time.monotonic() > self._turn_ends:
+        if self._over or self._late:
             return 0
         return len(self._ready) + self.turns.waiting + (self._most > self.claimed)
 
@@ -146,7 +147,7 @@ class Batch:
         return 0.0 if self._ready else self.turns.wait()
 
     def take(self) -> Transaction | None:
-        if not self._ready or not self.left:
+        if not self._ready or self._over or self._late:
             return None
         transaction = self._ready.popleft()
         transaction.row.begun = time.monotonic()
@@ -215,6 +216,7 @@ class Batch:
         """Write what is decided and arm what is next, when there is enough of either."""
         self._journal.write()
         now = time.monotonic()
+        self._late = now > self._turn_ends
         room = GROUP - self._armed + self._freed
         more = self.turns.waiting or self._most > self.claimed
         worth = room >= GROUP // 3 and len(self._ready) < self._connections and more and not self._over

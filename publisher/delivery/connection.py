@@ -116,7 +116,11 @@ class Connection:
             self._send(data[: len(data) // 2])
             faults.point("half")
             data = data[len(data) // 2 :]
-        self._send(data)
+        if self._unsent:
+            self._send(data)
+        else:
+            self._unsent = data
+            self._push()
         faults.point("handed")
 
     def late(self) -> None:
@@ -229,7 +233,7 @@ class Connection:
             if dialogue.polite:
                 self._say_goodbye()
             self._shut(dialogue.over)
-        else:
+        elif said:
             self._send(said)
 
     def _open(self, data: bytes) -> None:
@@ -267,9 +271,9 @@ class Connection:
         except OSError as error:
             self._lose(in_words(error))
             return
-        left = len(self._unsent) - sent
         if sent:
             self.since = time.monotonic()
+        left = len(self._unsent) - sent
         self._unsent = memoryview(self._unsent)[sent:] if left else b""
         self.interest = READ | WRITE if left else READ
 

@@ -105,8 +105,9 @@ class Dialogue:
     def announce(self, transaction: Transaction) -> bytes:
         """Begin a transaction: what to send. Nothing, where this relay cannot carry it: then it is settled."""
         transaction.refusal = None  # of another connection, where it was not the last word
+        options = self._options.get((transaction.size, transaction.utf8, transaction.eight_bit))
         try:
-            options = self._options_of(transaction)
+            options = self._options_of(transaction) if options is None else options
         except Ended as ended:
             self.keeper.settled(transaction, ended.outcome)
             return b""
@@ -373,11 +374,10 @@ class Dialogue:
         return line
 
     def _options_of(self, transaction: Transaction) -> bytes:
-        key = (transaction.size, transaction.utf8, transaction.eight_bit)
-        if key not in self._options:
-            utf8 = (_RCPT if transaction.sender.isascii() else _MAIL) if transaction.utf8 else None
-            given = mail_options(
-                self._offers, self.relay, size=transaction.size, utf8=utf8, eight_bit=transaction.eight_bit
-            )
-            self._options[key] = "".join(f" {option}" for option in given).encode()
-        return self._options[key]
+        utf8 = (_RCPT if transaction.sender.isascii() else _MAIL) if transaction.utf8 else None
+        given = mail_options(
+            self._offers, self.relay, size=transaction.size, utf8=utf8, eight_bit=transaction.eight_bit
+        )
+        options = "".join(f" {option}" for option in given).encode()
+        self._options[transaction.size, transaction.utf8, transaction.eight_bit] = options
+        return options

@@ -45,10 +45,12 @@ class Refusals:
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
 
+    def __bool__(self) -> bool:
+        return bool(self._counts)
+
     def taken(self, domain: str) -> None:
         """A letter was taken."""
-        if self._counts:
-            self._counts.pop(domain, None)
+        self._counts.pop(domain, None)
 
     def note(self, domain: str, phase: Phase, code: int | None, enhanced: str | None, text: str) -> bool:
         """An answer that was no yes. True: let the domain rest; the count begins anew."""

@@ -169,7 +169,7 @@ def pick_way() -> Relay | Provider:
 
 def frame_of(digest: Digest, proof: Proof) -> Frame:
     """The frame that this thread's last batch had, if it was of this proof, and not long ago: keys may be changed."""
-    key, now = (digest.pk, proof.sha256), time.monotonic()
+    key, now = (digest.pk, proof.sha256, digest.started_at), time.monotonic()
     kept, made_at, made = getattr(_mine, "frame", (None, 0.0, None))
     if made is not None and kept == key and now - made_at < _FRAME_FOR:
         return cast(Frame, made)

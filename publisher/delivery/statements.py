@@ -7,7 +7,7 @@ them does.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -143,12 +143,11 @@ def move(deliveries: Sequence[int], before: str, after: str, now: datetime, *, h
 
 def postpone(hold: int, rows: Sequence[tuple[int, datetime]], now: datetime) -> None:
     """Give claimed rows back to the queue until a moment of their own."""
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            f"""UPDATE {_NAMES["delivery"]} SET state = 'queued', state_since = %s, due_at = %s, hold_id = NULL
-                WHERE id = %s AND hold_id = %s AND state = 'claimed'""",  # noqa: S608
-            [(_time(now), _time(at), pk, hold) for pk, at in rows],
-        )
+    _do_many(
+        """UPDATE {delivery} SET state = 'queued', state_since = %s, due_at = %s, hold_id = NULL
+           WHERE id = %s AND hold_id = %s AND state = 'claimed'""",
+        [(_time(now), _time(at), pk, hold) for pk, at in rows],
+    )
 
 
 def sending(digest: int) -> bool:
@@ -207,14 +206,13 @@ def _write_sqlite(hold: int, outcomes: Sequence[Written], now: datetime) -> None
         )
         for pk, state, at, tried, code, enhanced, reply, phase in outcomes
     ]
-    with connection.cursor() as cursor:
-        cursor.executemany(
-            f"""UPDATE {_NAMES["delivery"]} AS d
-                SET state = %s, state_since = %s, due_at = %s, attempts = attempts + %s,
-                    first_tried_at = COALESCE(first_tried_at, %s), code = %s, enhanced = %s, reply = %s, phase = %s
-                WHERE id = %s AND {_HELD.format(state="%s")}""",  # noqa: S608
-            rows,
-        )
+    _do_many(
+        f"""UPDATE {{delivery}} AS d
+            SET state = %s, state_since = %s, due_at = %s, attempts = attempts + %s,
+                first_tried_at = COALESCE(first_tried_at, %s), code = %s, enhanced = %s, reply = %s, phase = %s
+            WHERE id = %s AND {_HELD.replace("{state}", "%s")}""",  # noqa: S608 - no value is put into the text
+        rows,
+    )
 
 
 def _write_postgres(hold: int, outcomes: Sequence[Written], now: datetime) -> None:
@@ -224,7 +222,7 @@ def _write_postgres(hold: int, outcomes: Sequence[Written], now: datetime) -> No
                    code = o.code, enhanced = o.enhanced, reply = o.reply, phase = o.phase
             FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::int[], %s::int[], %s::text[], %s::text[],
                         %s::text[]) AS o(id, state, due_at, tried, code, enhanced, reply, phase)
-            WHERE d.id = o.id AND d.{_HELD.format(state="o.state")}""",  # noqa: S608
+            WHERE d.id = o.id AND d.{_HELD.replace("{state}", "o.state")}""",  # noqa: S608
         now, now, *map(list, zip(*outcomes, strict=True)), hold,
     )  # fmt: skip
 
@@ -251,17 +249,28 @@ def _postgres() -> bool:
 
 
 @lru_cache(maxsize=64)
-def _named(statement: str) -> str:
-    return statement.format(**_NAMES)
+def _written_for(vendor: str, statement: str) -> str:
+    named = statement.format(**_NAMES)
+    return named if vendor == "postgresql" else named.replace("%s", "?").replace("%%", "%")
+
+
+def _run(statement: str, *given: Any) -> Any:
+    """The driver's own cursor. Django's would look at each statement for what these never have: hooks, logs, names."""
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        return connection.connection.execute(_written_for(connection.vendor, statement), given)
 
 
 def _do(statement: str, *given: Any) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(_named(statement), given)
-        return int(cursor.rowcount)
+    return int(_run(statement, *given).rowcount)
+
+
+def _do_many(statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    connection.ensure_connection()
+    with connection.wrap_database_errors, closing(connection.connection.cursor()) as cursor:
+        cursor.executemany(_written_for(connection.vendor, statement), rows)
 
 
 def _ask(statement: str, *given: Any) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(_named(statement), given)
-        return cursor.fetchall()
+    with connection.wrap_database_errors:
+        return list(_run(statement, *given).fetchall())

@@ -66,7 +66,8 @@ class Turns(Generic[R]):
         now = time.monotonic()
         self._lanes.done(row.domain, now, now - row.begun)
         if outcome.result is Result.SENT:
-            self._refusals.taken(row.domain)
+            if self._refusals:
+                self._refusals.taken(row.domain)
             self._well.add(row.domain)
         elif self._refusals.note(row.domain, outcome.phase, outcome.code, outcome.enhanced, outcome.text):
             self._tired.add(row.domain)
