@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
 from publisher import digests, epoch, notices
-from publisher.delivery import ledger, sending
+from publisher.delivery import ledger, sending, takeover
 from publisher.handing import hand_over
 from publisher.lifecycle import Overtaken, Refusal
 from publisher.models import Digest
@@ -41,6 +41,8 @@ def prepare(digest_id: int) -> None:
 
 @shared_task(name="workers.delivery.send")
 def send(digest_id: int) -> None:
+    # The clock may run on another machine: what a worker of this one left is told by a journal that only we can read.
+    takeover.recover()
     digest = _digest(digest_id)
     # Each batch asks for the next, and the clock asks too: without this bound the askers would grow in number.
     if digest.state != Digest.State.SENDING or ledger.at_work(digest) >= settings.SENDERS_AT_ONCE:

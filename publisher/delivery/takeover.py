@@ -15,8 +15,7 @@ import logging
 import os
 import signal
 import time
-from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from django.db import transaction
@@ -40,6 +39,8 @@ State = Delivery.State
 DIED = "The worker ended between handing this over and reading the answer: it may have arrived."
 #: Seconds to wait for a killed process to be gone.
 _DYING = 5.0
+#: So long after the lease a dead worker's journal that somebody has locked is believed to be read by another of us.
+_READING = timedelta(minutes=5)
 
 
 def recover() -> int:
@@ -67,7 +68,12 @@ def take_over(hold: Hold) -> int:
         # It lies on another machine, or is lost: when it comes back, it is heard.
         moved = _settle(hold, NOTHING_KNOWN)
     except InUse:
+        if holders.alive(hold.holder) is False and timezone.now() < hold.until + _READING:
+            return 0  # somebody else is reading it just now, and settles it with what it says
         logger.warning("%s is past its lease, holds its journal and cannot be ended from here", hold.holder)
+        moved = _settle(hold, NOTHING_KNOWN)
+    except OSError as problem:
+        logger.error("the journal of %s cannot be read (%s): what it had armed is unknown", hold.holder, problem)
         moved = _settle(hold, NOTHING_KNOWN)
     return moved
 
@@ -91,8 +97,12 @@ def _end(holder: str) -> bool:
     if pid == os.getpid():
         return False
     logger.warning("ending process %s, which is past its lease", pid)
-    with suppress(ProcessLookupError):
+    try:
         os.kill(pid, signal.SIGKILL)
+    except PermissionError:
+        return False
+    except ProcessLookupError:
+        pass
     return True
 
 
@@ -150,7 +160,7 @@ def _hear_returned(path: Path) -> int:
             moved = _correct(hold, found.read())
             ledger.went_back(digest)
             found.forget()
-    except (FileNotFoundError, InUse):
+    except (OSError, InUse):
         return 0
     return moved
 

@@ -223,3 +223,38 @@ def test_an_address_that_a_plain_old_relay_cannot_carry_is_no_refusal_of_us():
     with pytest.raises(Ended) as ended:
         list(mail_options(old, Relay("127.0.0.1", 25), size=1, utf8=Phase.RCPT, eight_bit=True))
     assert (ended.value.outcome.result, ended.value.outcome.scope) == (Result.FAILED, "recipient")
+
+
+# ---- Whoever takes over
+
+
+@pytest.fixture
+def fallen(sending):
+    """A worker that died with all armed, and had handed nothing over."""
+    batch = batch_of(sending)
+    ready(batch)
+    batch.abandon()
+    Hold.objects.update(holder=DEAD)
+    return batch
+
+
+def test_the_next_worker_of_a_machine_without_the_clock_reads_what_the_last_one_left(sending, fallen, connected):
+    send(sending.pk)
+    assert mailed(connected) == M
+
+
+def test_of_two_who_take_over_at_once_the_second_leaves_it_to_the_first(sending, fallen):
+    with Found(journal_path(fallen.hold.journal)):
+        assert takeover.recover() == 0
+    assert takeover.recover() == 5
+    assert ledger.counts(sending)["queued"] == 5
+
+
+def test_a_journal_that_cannot_be_read_does_not_stop_the_clock(sending, fallen):
+    path = journal_path(fallen.hold.journal)
+    path.unlink()
+    path.mkdir()
+    assert takeover.recover() == 5
+    assert takeover.recover() == 0
+    assert in_state(sending, "unknown") == M
+    path.rmdir()
