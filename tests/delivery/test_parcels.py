@@ -106,7 +106,7 @@ def filled(template: str, leave: str, digest: Digest) -> str:
 
 def test_mailgun_is_given_our_bytes(sending, through):
     provider = through("mailgun")
-    frame = engine_room.Frame(sending, sending.proof)
+    frame = engine_room.frame_of(sending, sending.proof)
     due = statements.due(sending.pk, sending.publication_id, "queued", 5, timezone.now())
     ours = {each.address: frame.message(each) for each in due}
     engine_room.send_batch(sending)
