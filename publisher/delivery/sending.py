@@ -182,7 +182,6 @@ def frame_of(digest: Digest, proof: Proof) -> Frame:
 @cache
 def _spare_the_collector() -> None:
     """Let the garbage collector leave alone what the process has loaded: it went through all of it with each claim."""
-    gc.collect()
     gc.freeze()
 
 
