@@ -36,7 +36,7 @@ def cases() -> Iterator[object]:
     for driver in DRIVERS:
         for row in TABLE:
             if driver.leaves and row.name == "late: after RSET":
-                continue  # the engine resets with the next letter's MAIL: there is no pause for the late word to fall in
+                continue  # the engine resets with the next letter's MAIL: no pause for the late word to fall in
             yield case(driver, row, pipelining=False)
             # While a connection is being opened nothing is offered yet; and who takes steps anyway need not wait twice.
             if not row.opening and not (row.slow and driver.manner == "steps"):
