@@ -67,10 +67,6 @@ class Row:
     intended: bool = False
     settled: bool = False
 
-    @property
-    def refused_before(self) -> bool:
-        return self.due.code is not None and self.due.code >= 500
-
 
 class Frame(Protocol):
     """What is the same in every member's message."""
@@ -203,7 +199,8 @@ class Batch:
         if row.settled:
             return
         self._journal.answer(row.due.id, outcome)  # an intent before it, if there is one, came to nothing
-        row.tries += outcome.phase is not Phase.CONNECT
+        # At MAIL nothing was said of it yet: some relays end a session there after so many letters.
+        row.tries += outcome.phase not in {Phase.CONNECT, Phase.MAIL}
         if row.tries >= MOST_TRIES:
             # Perhaps it is this very message that the relay breaks off at: the others shall not wait for it.
             self.settled(transaction, outcome._replace(scope="recipient"))
@@ -297,7 +294,7 @@ class Batch:
             else:
                 state, due_at, tried = retries.after(
                     outcome, attempts=due.attempts, first_tried_at=due.first_tried_at,
-                    refused_before=row.refused_before, now=now,
+                    refused_before=(due.code or 0) >= 500, now=now,
                 )  # fmt: skip
                 self._failed = self._failed or state == State.FAILED
             # The row keeps the address until an erasure; the reply must not keep it longer.

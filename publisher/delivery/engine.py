@@ -67,6 +67,8 @@ class _Standing:
     strikes: int = 0
     #: It has taken a message since it last broke off; before, one connection at a time is risked.
     proven: bool = False
+    #: It has done so in this batch.
+    used: bool = False
     tried_at: float = field(default=float("-inf"))
     last: Outcome | None = None
     places: Sequence[Place] = ()
@@ -78,10 +80,16 @@ class _Standing:
         return self.strikes >= self.patience
 
     def proved(self) -> None:
-        self.strikes, self.proven = 0, True
+        self.strikes, self.proven, self.used = 0, True, True
+
+    def begin(self) -> None:
+        """A new batch: where it was left alone it is tried again. That a batch was short is no pardon."""
+        self.used = False
+        if self.out:
+            self.strikes = 0
 
     def strike(self, outcome: Outcome) -> None:
-        self.last, self.proven = outcome, False
+        self.last, self.proven, self.used = outcome, False, False
         # A login that is refused, a certificate that is wrong: once is enough.
         self.strikes += self.patience if outcome.result is Result.FAILED else 1
 
@@ -114,7 +122,7 @@ class Engine:
         self._begin(work)
         while self._turn(work):
             pass
-        return self._worst() if work.left else None
+        return self._worst(self._out() if work.left else self._silent())
 
     def close(self) -> None:
         """Say goodbye to every relay."""
@@ -137,11 +145,11 @@ class Engine:
         self._employ(work)
         wait = _GLANCE
         # Whoever is still opening, or never will be, does so for the next run.
-        if not work.left and not any(each.dialogue for each in self._open if each not in self._idle):
+        if not work.left and not self._talking():
             return False
-        if len(self._idle) == len(self._open):
-            if self._all_out():
-                return False
+        if len(self._idle) == len(self._open) and self._all_out():
+            return False
+        if (self._idle or not self._open) and not self._talking():
             wait = min(work.wait, _GLANCE)
         for key, mask in self._selector.select(wait):
             connection = key.fileobj
@@ -156,7 +164,7 @@ class Engine:
         """Whatever this connection is ready for."""
         dialogue = connection.dialogue
         if connection.over is None and dialogue is not None:
-            if dialogue.taken and not self._open[connection].proven:
+            if dialogue.taken and not self._open[connection].used:
                 self._open[connection].proved()
             if dialogue.invited:
                 self._hand_over(connection, dialogue.invited, work)
@@ -195,7 +203,7 @@ class Engine:
 
     def _begin(self, work: Work) -> None:
         for standing in self._standings:
-            standing.strikes = 0
+            standing.begin()
         for connection in list(self._open):
             connection.keeper = work
             if connection.dialogue:
@@ -274,7 +282,7 @@ class Engine:
             standing.strike(connection.over)
             standing.turn += connection.over.phase is Phase.CONNECT
         elif connection.over.result is Result.UNKNOWN:
-            standing.proven = False
+            standing.proven = standing.used = False
         logger.info("a connection to %s ended in %s: %s", connection.relay, connection.over.phase, connection.over.text)
         self._forget(connection)
 
@@ -291,12 +299,32 @@ class Engine:
                 connection.late()
                 self._watch(connection)
 
+    def _talking(self) -> bool:
+        return any(connection.dialogue for connection in self._open if connection not in self._idle)
+
     def _all_out(self) -> bool:
         return all(standing.out for standing in self._standings)
 
-    def _worst(self) -> Outcome | None:
+    def _out(self) -> list[Outcome]:
+        return [standing.last for standing in self._standings if standing.out and standing.last]
+
+    def _silent(self) -> list[Outcome]:
+        """Where a turn was over before it was certain that no relay is of use: what each does meanwhile, if so."""
+        silent = [self._silence(standing) for standing in self._standings]
+        return [outcome for outcome in silent if outcome] if None not in silent else []
+
+    def _silence(self, standing: _Standing) -> Outcome | None:
+        """Why a relay is of no use just now; None where it is, or was not asked."""
+        mine = [connection for connection, of in self._open.items() if of is standing]
+        if standing.used or any(connection.dialogue for connection in mine):
+            return None
+        if standing.strikes and standing.last:
+            doubt = standing.last.result is Result.UNKNOWN and not standing.out  # not as often as is too often
+            return standing.last._replace(result=Result.DEFERRED) if doubt else standing.last
+        return broken(standing.relay, mine[0].phase, "no answer yet") if mine else None
+
+    def _worst(self, found: Sequence[Outcome]) -> Outcome | None:
         """What the relays broke off with: a refusal of ours before a break, a doubt before both."""
-        found = [standing.last for standing in self._standings if standing.out and standing.last]
         order = (Result.UNKNOWN, Result.FAILED)
         return min(
             found, key=lambda outcome: order.index(outcome.result) if outcome.result in order else 9, default=None

@@ -13,9 +13,29 @@ from publisher.delivery import ledger, paces
 from publisher.delivery import sending as engine_room
 from publisher.models import Delivery, Pace
 
-from .server import GOOD
+from .conftest import SILENCE
+from .server import GOOD, Gone, Says
 
 PIPELINING = {**GOOD, "EHLO": b"250-mail.example.org\r\n250-PIPELINING\r\n250 8BITMIME\r\n"}
+
+
+class WhenReleased(Says):
+    """The usual answer, when the test says so."""
+
+    def play(self, talk, usual):
+        talk.server.released.wait()
+        super().play(talk, usual)
+
+
+class OneEach(Says):
+    """Each session ends behind its first letter, with what was begun of the second."""
+
+    def play(self, talk, usual):
+        talk.letters = getattr(talk, "letters", 0) + 1
+        if talk.letters > 1:
+            talk.send(b"421 4.7.0 one letter in a session\r\n")
+            raise Gone
+        talk.send(usual)
 
 
 M = [f"m{n}@members.example" for n in range(5)]
@@ -38,6 +58,34 @@ def relays(settings):
 
 def taken(*servers):
     return sorted(recipient for server in servers for recipient, _ in server.log)
+
+
+def test_a_relay_that_never_greets_holds_up_nothing_that_another_takes(sending, serve, relays):
+    silent, good = serve({"connect": SILENCE}), serve(good=PIPELINING)
+    relays(silent, good)
+    assert engine_room.send_batch(sending) == 5
+    assert ledger.counts(sending)["sent"] == 5
+    assert len(good.log) == 5
+
+
+def test_a_relay_that_never_greets_lets_the_digest_rest_when_the_turn_is_over(sending, serve, relays, settings):
+    settings.TURN = 1
+    relays(serve({"connect": SILENCE}))
+    engine_room.send_batch(sending)
+    sending.refresh_from_db()
+    assert (sending.breaks, ledger.counts(sending)["queued"]) == (1, 5)
+
+
+def test_a_relay_that_greets_after_a_turn_is_still_used(sending, serve, relays, settings):
+    settings.TURN = 1
+    server = serve({"connect": [WhenReleased(), *[SILENCE] * 20]}, good=PIPELINING)
+    relays(server)
+    engine_room.send_batch(sending)
+    assert ledger.counts(sending)["queued"] == 5
+    type(sending).objects.update(resting_until=None)
+    server.released.set()
+    engine_room.send_batch(sending)
+    assert ledger.counts(sending)["sent"] == 5
 
 
 def test_the_next_address_of_a_relay_is_tried_where_the_first_cannot_be_reached_at_all(
@@ -73,3 +121,15 @@ def test_a_worker_does_not_hold_on_to_rows_of_a_domain_that_rests(sending, serve
     Pace.objects.update(resting_until=timezone.now() + timedelta(minutes=9))
     assert engine_room.send_batch(sending, size=5) == 5
     assert not Delivery.objects.filter(state="queued", due_at__lt=timezone.now() + timedelta(minutes=8)).exists()
+
+
+def test_a_relay_that_ends_each_session_after_a_letter_puts_nobody_off(sending, make_members, serve, relays):
+    more = make_members(95, prefix="more")
+    Delivery.objects.bulk_create(
+        Delivery(digest=sending, member=each, address=each.email, state="queued") for each in more
+    )
+    server = serve({"MAIL": OneEach()}, good=PIPELINING)
+    relays(server)
+    engine_room.send_batch(sending)
+    assert ledger.counts(sending)["sent"] == 100
+    assert len(set(taken(server))) == len(taken(server)) == 100
