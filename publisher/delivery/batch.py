@@ -254,8 +254,6 @@ class Batch:
     def _act(self, room: int) -> None:
         asked_at = time.clock_gettime(_clock)
         decided, self._decided = self._decided, []
-        if decided:
-            self._journal.sync()
         self.turns.learn()
         chosen = [] if self._over else self.turns.choose(room)
         # Those who wait may all have to, for a domain that rests or is slow: then others are claimed.

@@ -4,8 +4,9 @@
     I 4711                                 about to hand over delivery 4711
     sent 4711 250 2.0.0 dot recipient OK   its answer
 
-A write() each: it survives the death of the process at once, and a power cut after the next sync. Whoever takes over
-reads it under the file's lock. The kernel frees the lock when the process is dead, so who has the lock may trust it.
+A write() each: it survives the death of the process at once. It is synced only when it is left behind: as long as all
+goes well the commit of the outcomes follows within a group, and is what survives a power cut. Whoever takes over reads
+it under the file's lock. The kernel frees the lock when the process is dead, so who has the lock may trust it.
 """
 
 from __future__ import annotations
@@ -60,15 +61,12 @@ class Journal:
         while self._heard:
             self._heard = self._heard[os.write(self._file, self._heard) :]
 
-    def sync(self) -> None:
-        self.write()
-        os.fdatasync(self._file)
-
     def close(self, *, keep: bool = False) -> None:
         """The lock is free. The file goes, unless there is something in it that nobody has read."""
         try:
             if keep:
                 self.write()
+                os.fdatasync(self._file)
             else:
                 self.path.unlink(missing_ok=True)
         finally:
