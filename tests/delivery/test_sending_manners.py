@@ -1,0 +1,234 @@
+"""Batches that are kept back: by a domain, the day of a new sender, the first letters, a list that looks wrong.
+
+What was mailed is what the servers took; what waits is in the ledger, each row with its moment.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from publisher import digests
+from publisher.delivery import ledger, paces
+from publisher.delivery import sending as engine_room
+from publisher.delivery.batch import GROUP
+from publisher.delivery.sending import Stopped, send_batch
+from publisher.models import Delivery, Digest, Member, Subscription, Suppression
+from workers.delivery import send
+
+from .server import CLOSE, GOOD, Closing, Says, Server, Talk
+
+PIPELINING = GOOD | {"EHLO": b"250-mail.example.org\r\n250-SIZE 100000000\r\n250 PIPELINING\r\n"}
+SENDER = "reading-rooms.example"
+
+Serve = Callable[..., Server]
+Sending = Callable[..., Digest]
+
+
+@pytest.fixture(autouse=True)
+def _a_worker_of_its_own() -> Iterator[None]:
+    yield
+    engine_room.hang_up()
+    engine_room._mine.__dict__.clear()
+
+
+@pytest.fixture
+def sending_to(digest: Digest, anne: Any, ben: Any, publication: Any, settings: Any) -> Sending:
+    """sending_to(SERVER, ADDRESSES): Update 120, its audience frozen, nothing sent yet."""
+
+    def make(server: Server, addresses: list[str]) -> Digest:
+        settings.SMTP_URL = f"smtp://127.0.0.1:{server.port}"
+        members = Member.objects.bulk_create(Member(email=address) for address in addresses)
+        Subscription.objects.bulk_create(
+            Subscription(member=m, publication=publication, state="active") for m in members
+        )
+        digests.approve(digests.proof(digest, by=anne), by=ben)
+        Digest.objects.filter(pk=digest.pk).update(start_at=timezone.now())
+        due = Digest.objects.select_related("publication", "proof").get(pk=digest.pk)
+        digests.start(due)
+        digests.prepare(due)
+        return due
+
+    return make
+
+
+def at(domain: str, count: int) -> list[str]:
+    return [f"m{n}@{domain}" for n in range(count)]
+
+
+def mailed(server: Server) -> Counter[str]:
+    """How many letters each domain was sent; nobody had two."""
+    recipients = [recipient for recipient, _ in server.log]
+    assert len(recipients) == len(set(recipients))
+    return Counter(recipient.partition("@")[2] for recipient in recipients)
+
+
+def states(digest: Digest) -> dict[str, int]:
+    return {state: count for state, count in ledger.counts(digest).items() if count}
+
+
+# ---- Domains
+
+
+def test_a_domain_with_a_rate_gets_its_letters_in_time_and_the_others_at_once(serve, sending_to, settings):
+    settings.DOMAINS = "slow.example:rate=0.02"
+    server = serve(good=PIPELINING)
+    digest = sending_to(server, at("slow.example", 5) + at("fast.example", 20))
+    # More than it has: only when the next slice is claimed are the rows that must wait given back.
+    send_batch(digest, size=100)
+    assert mailed(server) == {"slow.example": 1, "fast.example": 20}
+    assert states(digest) == {"sent": 21, "queued": 4}
+
+
+def test_a_resting_domain_goes_back_to_the_queue_with_its_moment(serve, sending_to, monkeypatch):
+    monkeypatch.setattr("publisher.delivery.batch.SLICE", 10)
+    server = serve(good=PIPELINING)
+    digest = sending_to(server, at("slow.example", 5) + at("fast.example", 25))
+    until = paces.rest("slow.example", timezone.now())
+    send_batch(digest)
+    assert mailed(server) == {"fast.example": 25}
+    assert states(digest) == {"sent": 25, "queued": 5}
+    rows = digest.deliveries.filter(state="queued")
+    assert {abs(row.due_at - until) < timedelta(seconds=2) for row in rows} == {True}
+    assert send_batch(digest) == 0
+
+
+def test_a_domain_that_asks_for_patience_rests_for_this_worker_and_the_next(serve, sending_to):
+    server = serve({"RCPT": ["450 4.7.1 Try again later"] * 3}, good=PIPELINING)
+    digest = sending_to(server, at("slow.example", 300))
+    send_batch(digest)
+    assert set(paces.resting(None, timezone.now())) == {"slow.example"}
+    found = states(digest)
+    # What was armed by then still goes.
+    assert found == {"sent": len(server.log), "deferred": 3, "queued": 297 - len(server.log)}
+    assert len(server.log) < 2 * GROUP
+    engine_room._mine.__dict__.clear()
+    while send_batch(digest):
+        pass
+    assert states(digest) == found
+    assert not digest.deliveries.filter(state="queued", due_at__lt=timezone.now()).exists()
+
+
+@dataclass(frozen=True)
+class KeptBack(Says):
+    """No answer about slow.example before so many other letters were taken."""
+
+    others: threading.Event = field(default_factory=threading.Event)
+
+    def play(self, talk: Talk, usual: bytes) -> None:
+        if talk.recipient.endswith("@slow.example"):
+            assert self.others.wait(20), "the others were not sent meanwhile"
+        super().play(talk, usual)
+
+
+@dataclass(frozen=True)
+class Counting(Says):
+    """Says so when so many have been taken."""
+
+    kept_back: KeptBack = field(default_factory=KeptBack)
+    count: int = 0
+
+    def play(self, talk: Talk, usual: bytes) -> None:
+        if len(talk.server.log) == self.count:
+            self.kept_back.others.set()
+        super().play(talk, usual)
+
+
+def test_a_domain_that_does_not_answer_keeps_none_of_the_others_from_being_sent(serve, sending_to, settings):
+    settings.CONNECTIONS = 4
+    kept_back = KeptBack()
+    server = serve({"RCPT": kept_back, "dot": Counting(kept_back=kept_back, count=120)}, good=PIPELINING)
+    others = [address for n in range(6) for address in at(f"fast{n}.example", 20)]
+    # The very first letter shows that the relay is well: until it is taken there is one connection.
+    digest = sending_to(server, [*others[:1], *at("slow.example", 20), *others[1:]])
+    send_batch(digest)
+    assert {recipient.partition("@")[2] for recipient, _ in server.log[:120]} == {f"fast{n}.example" for n in range(6)}
+    assert states(digest)["sent"] == len(server.log) >= 120
+    assert sum(mailed(server).values()) + states(digest).get("queued", 0) == 140
+
+
+# ---- A new sender
+
+
+def test_a_new_sender_sends_no_more_than_its_day_allows_and_the_rest_waits(serve, sending_to, settings):
+    settings.WARM_UP = timezone.now().date().isoformat()
+    server = serve(good=PIPELINING)
+    digest = sending_to(server, at("members.example", 60))
+    assert send_batch(digest) == 50
+    assert send_batch(digest) == 0
+    assert mailed(server) == {"members.example": 50}
+    assert states(digest) == {"sent": 50, "queued": 10}
+    assert paces.of_day(SENDER, timezone.now()) == 50
+    send(digest.pk)
+    digest.refresh_from_db()
+    assert digest.state == "sending"
+
+
+def test_what_did_not_go_out_does_not_count_for_the_day(serve, sending_to, settings):
+    settings.WARM_UP = timezone.now().date().isoformat()
+    server = serve({"connect": CLOSE})
+    digest = sending_to(server, at("members.example", 60))
+    send_batch(digest)
+    assert states(digest) == {"queued": 60}
+    assert paces.of_day(SENDER, timezone.now()) == 0
+
+
+def test_of_a_batch_that_was_stopped_only_what_went_out_counts_for_the_day(serve, sending_to, settings):
+    settings.WARM_UP = timezone.now().date().isoformat()
+    settings.CONNECTIONS = 1
+    script = {"connect": [None, *[CLOSE] * 10], "MAIL": [None] * 7 + [Closing("421 4.3.2 Going down")]}
+    server = serve(script, good=PIPELINING)
+    digest = sending_to(server, at("members.example", 30))
+    send_batch(digest)
+    assert states(digest) == {"sent": 7, "queued": 23}
+    assert paces.of_day(SENDER, timezone.now()) == 7
+
+
+# ---- The first letters, and the list
+
+
+def test_the_first_letters_go_out_alone_and_the_others_when_their_time_is_over(serve, sending_to, publication):
+    type(publication).objects.update(canary_size=3, canary_minutes=30)
+    server = serve(good=PIPELINING)
+    digest = sending_to(server, at("members.example", 12))
+    assert (send_batch(digest), send_batch(digest)) == (3, 0)
+    assert states(digest) == {"sent": 3, "queued": 9}
+    Digest.objects.update(canary_until=timezone.now())
+    digest.refresh_from_db()
+    assert send_batch(digest) == 9
+    assert mailed(server) == {"members.example": 12}
+
+
+def test_where_the_first_letters_did_not_fare_well_the_others_wait_for_a_person(serve, sending_to, publication, anne):
+    type(publication).objects.update(canary_size=3, canary_minutes=30)
+    server = serve({"RCPT": ["550 5.1.1 Nobody"] * 2}, good=PIPELINING)
+    digest = sending_to(server, at("members.example", 12))
+    send(digest.pk)
+    Digest.objects.update(canary_until=timezone.now())
+    send(digest.pk)
+    digest.refresh_from_db()
+    assert digest.state == "paused"
+    assert digest.attention.startswith("Of the first 3 letters 2 failed, were put off or are unknown: look why.")
+    assert mailed(server) == {"members.example": 1}
+    digests.resume(digest, by=anne)
+    send(digest.pk)
+    assert mailed(server) == {"members.example": 10}
+
+
+def test_a_list_of_which_many_addresses_do_not_exist_is_stopped_and_nobody_is_suppressed(serve, sending_to):
+    server = serve({"RCPT": "550 5.1.1 Nobody"}, good=PIPELINING)
+    digest = sending_to(server, at("members.example", 300))
+    with pytest.raises(Stopped, match="is this the right list"):
+        send_batch(digest)
+    # Seen with the first outcomes that were written, and not when all had been tried.
+    assert 20 <= states(digest)["failed"] <= 200
+    assert states(digest)["failed"] + states(digest)["queued"] == 300
+    assert not Suppression.objects.exists()
+    assert Delivery.objects.filter(state__in=["claimed", "armed"]).count() == 0
