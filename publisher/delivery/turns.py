@@ -14,7 +14,7 @@ from typing import Generic, Protocol, TypeVar
 from django.utils import timezone
 
 from . import paces
-from .lanes import Lanes
+from .lanes import LONGEST, SOON, Lanes
 from .outcomes import Outcome, Result
 from .paces import Rests
 from .refusals import Refusals
@@ -43,6 +43,9 @@ class Turns(Generic[R]):
         self._tired: set[str] = set()
         self._well: set[str] = set()
         self._told_at = 0.0
+        #: Of each domain with a rate: how many stand in line, and those that are more than it lets go soon.
+        self._paced_waiting: Counter[str] = Counter()
+        self._beyond: list[R] = []
         #: How many rows stand in line.
         self.waiting = 0
 
@@ -50,14 +53,26 @@ class Turns(Generic[R]):
         rows = list(rows)
         self._hear_of_rests({row.domain for row in rows})
         for row in rows:
-            self._lanes.put(row, row.domain)
+            if self._is_beyond(row.domain):
+                self._beyond.append(row)
+            else:
+                self._lanes.put(row, row.domain)
         self.waiting += len(rows)
+
+    def _is_beyond(self, domain: str) -> bool:
+        """Whether more of a domain with a rate is in hand than goes soon: others would find no place in a batch."""
+        rate = paces.limits().rate_to(domain)
+        if not rate or self._paced_waiting[domain] < max(1.0, rate * SOON):
+            self._paced_waiting[domain] += bool(rate)
+            return False
+        return True
 
     def choose(self, most: int) -> list[R]:
         """Up to `most` rows that may begin now. Not within a transaction: where rates are set it locks their rows."""
         chosen = self._lanes.take(most, time.monotonic()) if most > 0 else []
         if chosen and paces.limits().paced:
             chosen = self._paced(chosen)
+            self._paced_waiting -= Counter(row.domain for row in chosen)
         self.waiting -= len(chosen)
         return chosen
 
@@ -81,18 +96,33 @@ class Turns(Generic[R]):
         for row in rows:
             self._lanes.unsent(row.domain)
             self._lanes.put(row, row.domain)
+            self._paced_waiting[row.domain] += bool(paces.limits().rate_to(row.domain))
             self.waiting += 1
 
     def postponed(self) -> list[tuple[R, datetime]]:
         """Rows that cannot go soon, taken out of the line, each with the moment at which it may."""
         now, moment = time.monotonic(), timezone.now()
         given = self._lanes.give_back(now)
+        self._paced_waiting -= Counter(row.domain for row, _ in given)
+        given += [(row, now + seconds) for row, seconds in self._later()]
         self.waiting -= len(given)
         return [(row, moment + timedelta(seconds=at - now)) for row, at in given]
 
+    def _later(self) -> list[tuple[R, float]]:
+        """Those beyond what goes soon, each with the seconds that the rate needs for those before it."""
+        before, later = Counter(self._paced_waiting), []
+        for row in self._beyond:
+            before[row.domain] += 1
+            later.append((row, min(before[row.domain] / paces.limits().rate_to(row.domain), LONGEST)))
+        self._beyond.clear()
+        return later
+
     def drain(self) -> list[R]:
+        rows = [*self._lanes.drain(), *self._beyond]
         self.waiting = 0
-        return self._lanes.drain()
+        self._beyond.clear()
+        self._paced_waiting.clear()
+        return rows
 
     def learn(self) -> None:
         """Tell the other workers what was learnt since, once in a while. Not within a transaction."""

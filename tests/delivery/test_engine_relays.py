@@ -133,3 +133,18 @@ def test_a_relay_that_ends_each_session_after_a_letter_puts_nobody_off(sending, 
     engine_room.send_batch(sending)
     assert ledger.counts(sending)["sent"] == 100
     assert len(set(taken(server))) == len(taken(server)) == 100
+
+
+def test_many_rows_of_a_domain_with_a_low_rate_leave_room_for_those_behind_them(
+    sending, make_members, serve, relays, settings
+):
+    settings.TURN, settings.DOMAINS = 1, "members.example:rate=0.1"
+    server = serve(good=PIPELINING)
+    relays(server)
+    Delivery.objects.filter(address=M[4]).update(address="x@elsewhere.example")
+    before = timezone.now() - timedelta(minutes=1)
+    for each in make_members(40, prefix="more"):
+        Delivery.objects.create(digest=sending, member=each, address=each.email, state="queued", due_at=before)
+    for _ in range(4):
+        engine_room.send_batch(sending, size=20)
+    assert [address for address in taken(server) if "@members" not in address] == ["x@elsewhere.example"]
