@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import timedelta
 from email import message_from_bytes, policy
 
+import dkim
 import pytest
 import requests
 from django.utils import timezone
 
-from publisher import digests, links
-from publisher.delivery import batch, ledger, statements
+from publisher import digests, epoch, links
+from publisher.delivery import batch, keys, ledger, statements
 from publisher.delivery import sending as batches
 from publisher.lifecycle import Refusal
-from publisher.models import Delivery
+from publisher.models import Delivery, Epoch
+from workers.delivery import send
 
 
 def mailed(connected):
@@ -156,3 +158,100 @@ def test_the_catcher_shows_the_letter(sending, connected):
     page = requests.get(f"{connected.url}/mail/1", timeout=5)
     assert page.status_code == 200
     assert "Update 120. 31 March 2007" in page.text
+
+
+# ---- Signatures
+
+
+def signed(settings, tmp_path, *kinds):
+    """Keys of these kinds in use; the DNS that tells of them."""
+    settings.DKIM_FOLDER = str(tmp_path / "dkim")
+    made = []
+    (tmp_path / "dkim").mkdir()
+    for kind in kinds:
+        made.append(keys.make("reading-rooms.example", kind.value, kind))
+        keys.use("reading-rooms.example", kind.value)
+    records = (key.record for key in made)
+    return {f"{name}.".encode(): value.encode() for name, value in records}
+
+
+@pytest.mark.parametrize("kinds", [[keys.Kind.ED25519], [keys.Kind.RSA], list(keys.Kind)])
+def test_what_arrives_is_signed_with_each_key_in_use(sending, connected, settings, tmp_path, kinds):
+    dns = signed(settings, tmp_path, *kinds)
+    batches.send_batch(sending)
+    for number in range(1, 6):
+        raw = connected.get(f"/mail/{number}/raw").content
+        assert raw.count(b"DKIM-Signature:") == len(kinds)
+        for at in range(len(kinds)):
+            assert dkim.DKIM(raw).verify(idx=at, dnsfunc=lambda name, timeout: dns[name])
+        for header in (b"list-unsubscribe", b"list-unsubscribe-post", b"feedback-id"):
+            assert header in raw[: raw.index(b"bh=")].lower()
+
+
+def test_what_was_changed_on_the_way_is_not_well_signed(sending, connected, settings, tmp_path):
+    dns = signed(settings, tmp_path, keys.Kind.ED25519)
+    batches.send_batch(sending)
+    raw = connected.get("/mail/1/raw").content.replace(b"Name0", b"Name1")
+    assert not dkim.verify(raw, dnsfunc=lambda name, timeout: dns[name])
+
+
+def test_without_a_key_nothing_is_signed(sending, connected):
+    batches.send_batch(sending)
+    assert b"DKIM-Signature" not in connected.get("/mail/1/raw").content
+
+
+def test_a_key_that_cannot_be_read_pauses_with_its_sentence_and_nothing_goes_out_unsigned(
+    sending, connected, settings, tmp_path
+):
+    signed(settings, tmp_path, keys.Kind.ED25519)
+    key = tmp_path / "dkim" / "reading-rooms.example" / "ed25519.pem"
+    key.write_text("-----BEGIN PRIVATE KEY-----\n")
+    send(sending.pk)
+    sending.refresh_from_db()
+    assert (sending.state, mailed(connected)) == ("paused", [])
+    assert sending.attention.startswith(f"The key ed25519 of reading-rooms.example cannot be read from {key}:")
+    assert ledger.counts(sending)["queued"] == 5
+
+
+def test_a_folder_of_keys_that_is_not_there_pauses_too(sending, connected, settings, tmp_path):
+    settings.DKIM_FOLDER = str(tmp_path / "nowhere")
+    send(sending.pk)
+    sending.refresh_from_db()
+    assert (sending.state, mailed(connected)) == ("paused", [])
+    assert "which is not there: letters wait for their keys" in sending.attention
+
+
+# ---- Where bounces go
+
+
+def test_each_letter_has_a_bounce_address_of_its_own_in_its_envelope(sending, connected, settings):
+    settings.BOUNCE_ADDRESS = "bounces@reading-rooms.example"
+    batches.send_batch(sending)
+    log = connected.json("/mail/log.json")
+    rows = {row.address: row.pk for row in sending.deliveries.all()}
+    assert {entry["rcpt_to"][0]: links.read_bounce(entry["mail_from"]) for entry in log} == rows
+    assert parsed(connected)["From"] == "Andean Reading Rooms <update@reading-rooms.example>"
+
+
+def test_without_a_bounce_address_the_envelope_names_the_sender(sending, connected):
+    batches.send_batch(sending)
+    senders = {entry["mail_from"] for entry in connected.json("/mail/log.json")}
+    assert senders == {"update@reading-rooms.example"}
+
+
+# ---- Whether this is the installation that sends
+
+
+def test_an_epoch_in_doubt_sends_nothing_and_leaves_the_digest_as_it_is(sending, connected):
+    Epoch.objects.update(doubt=epoch.RESTORED)
+    epoch.forget()
+    assert batches.send_batch(sending) == 0
+    send(sending.pk)
+    sending.refresh_from_db()
+    assert (sending.state, sending.attention, mailed(connected)) == ("sending", "", [])
+    assert ledger.counts(sending)["queued"] == 5
+
+    Epoch.objects.update(doubt="")
+    epoch.forget()
+    send(sending.pk)
+    assert len(mailed(connected)) == 5
