@@ -174,6 +174,8 @@ class Batch:
         faults.point("replied")
         self._journal.answer(transaction.row.due.id, outcome)
         faults.point("noted")
+        if outcome.result is Result.SENT:
+            self.turns.settled(transaction.row, outcome)  # whatever stands behind it may be slow
 
     def settled(self, transaction: Transaction, outcome: Outcome) -> None:
         row: Row = transaction.row

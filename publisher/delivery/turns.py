@@ -24,7 +24,7 @@ class HasDomain(Protocol):
     """What stands in line here."""
 
     domain: str
-    #: When it was begun, by time.monotonic().
+    #: When it was begun, by time.monotonic(); 0 where it is not under way.
     begun: float
 
 
@@ -77,9 +77,12 @@ class Turns(Generic[R]):
         return chosen
 
     def settled(self, row: R, outcome: Outcome) -> None:
-        """A chosen row has its outcome."""
+        """A chosen row has its outcome. Only the first counts: a doubt that follows is about the relay."""
+        if not row.begun:
+            return
         now = time.monotonic()
         self._lanes.done(row.domain, now, now - row.begun)
+        row.begun = 0.0
         if outcome.result is Result.SENT:
             if self._refusals:
                 self._refusals.taken(row.domain)

@@ -19,7 +19,7 @@ from publisher.delivery.outcomes import Outcome, Result
 from publisher.delivery.replies import Phase
 from publisher.delivery.turns import Turns
 
-from .batches import NOBODY, TAKEN
+from .batches import NOBODY, SILENCE, TAKEN
 
 pytestmark = pytest.mark.django_db
 
@@ -144,6 +144,17 @@ def test_a_domain_has_no_more_under_way_than_its_connections(settings):
         assert len(under_way) <= 2
         turns.settled(under_way.pop(), TAKEN)
         under_way += choose(turns)
+
+
+def test_a_doubt_after_the_answer_counts_no_second_time(settings):
+    """The answer frees its domain's place at once, whatever becomes of it when those behind it are there."""
+    settings.DOMAINS = "slow.example:connections=1"
+    turns = turns_with(slow=3)
+    (row,) = choose(turns)
+    turns.settled(row, TAKEN)
+    turns.settled(row, SILENCE)
+    assert len(choose(turns)) == 1
+    assert choose(turns) == []
 
 
 def test_what_was_chosen_in_vain_stands_in_line_again():
