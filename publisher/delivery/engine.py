@@ -13,6 +13,7 @@ import ssl
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -30,6 +31,8 @@ MOST_STRIKES = 3
 #: Seconds after which somebody must look at pauses, leases and time limits, whatever the sockets do.
 _GLANCE = 1.0
 _PLACES_FOR = 60.0
+#: Seconds in which answers under way are heard when the worker itself broke down: unheard, each would be a doubt.
+_LAST_WORDS = 5.0
 #: So long the others leave a relay that is tried its part of the connections.
 _TRIED_FOR = 5.0
 
@@ -132,10 +135,24 @@ class Engine:
         self._selector.close()
 
     def abandon(self, why: str) -> None:
-        """End every connection now: something broke, and where the servers stand is anybody's guess."""
+        """Hear what the servers say of what has its dot, and end every connection: something of ours broke."""
+        with suppress(Exception):
+            self._hear_out()
         for connection in list(self._open):
             connection.drop(why)
             self._forget(connection)
+
+    def _hear_out(self) -> None:
+        until = time.monotonic() + _LAST_WORDS
+        while (left := until - time.monotonic()) > 0:
+            waiting = [each for each in self._open if each.phase is Phase.DOT]
+            if not waiting:
+                return
+            for key, mask in self._selector.select(left):
+                connection = key.fileobj
+                assert isinstance(connection, Connection)
+                connection.ready(mask)
+                self._watch(connection)
 
     # One turn of the loop.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import threading
 from collections import Counter
 from datetime import timedelta
 
@@ -24,10 +25,23 @@ from publisher.models import Delivery, Hold
 from workers.delivery import send
 
 from .batches import GREYLISTED, NOBODY, TAKEN, answer, batch_of, in_state, ready
+from .server import GOOD, Says
 
 DEAD = holders.me().rpartition("/")[0] + "/not-me"
 
 M = [f"m{n}@members.example" for n in range(5)]
+
+
+PIPELINING = {**GOOD, "EHLO": b"250-mail.example.org\r\n250-PIPELINING\r\n250 8BITMIME\r\n"}
+
+
+class WhenReleased(Says):
+    """The usual answer, when the test says so."""
+
+    def play(self, talk, usual):
+        talk.server.waiting.set()
+        talk.server.released.wait()
+        super().play(talk, usual)
 
 
 @pytest.fixture(autouse=True)
@@ -116,6 +130,25 @@ def test_a_database_that_was_away_does_not_wait_for_a_person(sending, connected,
     assert (sending.state, sending.attention) == ("sending", "")
     send(sending.pk)
     assert mailed(connected) == M
+
+
+def test_what_has_its_dot_when_the_database_goes_away_is_heard_out(sending, serve, settings, monkeypatch):
+    server = serve({"dot": WhenReleased()}, good=PIPELINING)
+    settings.SMTP_URL = f"smtp://127.0.0.1:{server.port}"
+    server.waiting = threading.Event()
+    monkeypatch.setattr(batches, "BEAT", 0.0)
+    renew = statements.renew
+
+    def away(*given):
+        if server.waiting.is_set():
+            server.released.set()
+            raise OperationalError("the database is away")
+        return renew(*given)
+
+    monkeypatch.setattr(statements, "renew", away)
+    with pytest.raises(OperationalError):
+        engine_room.send_batch(sending)
+    assert (in_state(sending, "unknown"), in_state(sending, "sent")) == ([], sorted(to for to, _ in server.log))
 
 
 # ---- The disk of the journal is full
