@@ -188,26 +188,3 @@ def test_of_two_who_find_a_journal_one_reads_it(tmp_path):
         first.forget()
     with pytest.raises(FileNotFoundError):
         Found(tmp_path / "a")
-
-
-FILLS_THE_DISK = """
-import resource, signal, sys
-from pathlib import Path
-from publisher.delivery.journal import Journal
-signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-writer = Journal(Path(sys.argv[1]))
-size = Path(sys.argv[1]).stat().st_size
-resource.setrlimit(resource.RLIMIT_FSIZE, (size + 6, size + 6))
-writer.intend(7)
-try:
-    writer.intend(8)
-except OSError as full:
-    print(full.strerror)
-"""
-
-
-def test_where_there_is_no_room_an_intent_is_refused_and_half_of_it_says_nothing(tmp_path):
-    command = [sys.executable, "-c", FILLS_THE_DISK, str(tmp_path / "a")]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
-    assert done.stdout == "File too large\n"
-    assert read(tmp_path / "a") == Account(True, {7}, {})
