@@ -150,9 +150,9 @@ def test_where_one_relay_is_dead_the_other_carries_all_and_it_is_left_alone(serv
     assert work.all_sent_once
     assert took(well) == sorted(work.names)
     assert 1 <= (asked := dead.connections) <= strikes
-    # In the next batch it is asked again, although the other has all the connections.
+    # In the next run it is asked again; by a connection that was left open, or by new ones.
     assert engine.run(Letters(40, first=40)) is None
-    assert asked < dead.connections <= asked + strikes
+    assert asked <= dead.connections <= asked + strikes
     assert (len(dead.log), len(well.log)) == (0, 80)
 
 
