@@ -79,7 +79,7 @@ def test_it_would_complain_of_commands_that_came_too_early(server: Postfix) -> N
         while client.recv(1000):
             pass
 
-    assert any("improper command pipelining" in line for line in server.complaints())
+    assert until(lambda: any("improper command pipelining" in line for line in server.complaints()))
 
 
 def test_it_would_refuse_a_bare_newline(server: Postfix, authority: Authority) -> None:
@@ -95,4 +95,5 @@ def test_it_would_refuse_a_bare_newline(server: Postfix, authority: Authority) -
             answer = client.recv(1000)
 
     assert answer.startswith(b"550")
-    assert any("bare <LF>" in line for line in server.complaints())
+    # It answers first, and writes its log then.
+    assert until(lambda: any("bare <LF>" in line for line in server.complaints()))
