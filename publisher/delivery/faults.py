@@ -22,7 +22,7 @@ POINTS = (
     "half",  # half of the message has left
     "handed",  # all of it has left, with its dot
     "replied",  # the answer was read, and stands nowhere yet
-    "noted",  # the answer stands in the journal
+    "noted",  # the answer is noted, and will be in the journal before anything is waited for
     "committing",  # the outcomes are written, and not committed
     "committed",  # the outcomes are committed
     "releasing",  # all is done but giving back what was not sent
