@@ -173,9 +173,11 @@ def _correct(hold: Hold, account: Account) -> int:
     taken = {pk for pk, outcome in account.answered.items() if outcome.result is Result.SENT}
     statements.write(hold.pk, [_written(row, account.answered[row.pk], now) for row in unknown if row.pk in taken], now)
     known = account.intended if account.complete else {row.pk for row in unknown}
-    # Neither handed over nor about to be, says a whole journal; or refused by the relay, says its answer.
+    # Neither handed over nor about to be, says a whole journal; or refused by the relay, says its answer. Where it too
+    # says that nobody knows, nobody knows.
     never = Q(pk__in=[row.pk for row in unknown if row.pk not in known | account.answered.keys()])
-    refused = Q(pk__in=[pk for pk, outcome in account.answered.items() if outcome.result is not Result.SENT])
+    certain = {Result.FAILED, Result.DEFERRED}
+    refused = Q(pk__in=[pk for pk, outcome in account.answered.items() if outcome.result in certain])
     freed = held.filter(never | refused, state=State.UNKNOWN, reply=DIED).update(
         state=State.QUEUED, state_since=now, due_at=now, hold=None
     )

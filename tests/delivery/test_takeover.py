@@ -16,7 +16,7 @@ from publisher.delivery import ledger, takeover
 from publisher.delivery.batch import journal_path
 from publisher.models import Hold
 
-from .batches import BROKEN, NOBODY, TAKEN, answer, batch_of, in_state, ready
+from .batches import BROKEN, NOBODY, SILENCE, TAKEN, answer, batch_of, in_state, ready
 
 DEAD = holders.me().rpartition("/")[0] + "/not-me"
 ELSEWHERE = "another-host/boot/1/1"
@@ -76,6 +76,19 @@ def test_without_the_journal_what_was_armed_is_unknown_and_a_journal_that_return
         M[1]: "queued"
     }
     assert not path.exists()
+
+
+def test_a_journal_that_returns_and_is_itself_in_doubt_frees_nothing(sending, tmp_path):
+    batch = batch_of(sending, 1)
+    answer(batch, *ready(batch), SILENCE)
+    batch.abandon()
+    Hold.objects.update(holder=DEAD)
+    path, away = journal_path(batch.hold.journal), tmp_path / "away"
+    path.rename(away)
+    takeover.recover()
+    away.rename(path)
+    takeover.recover()
+    assert in_state(sending, "unknown") == M[:1]
 
 
 def test_what_a_person_has_settled_meanwhile_is_left_alone_by_a_journal_that_returns(sending, fallen, tmp_path, ben):
