@@ -35,7 +35,7 @@ class Turns(Generic[R]):
     """The rows that a worker has claimed and may not, or need not, begin with yet."""
 
     def __init__(self, at_once: int) -> None:
-        limits = paces.limits()
+        self._limits = limits = paces.limits()
         self._lanes: Lanes[R] = Lanes(
             at_once=at_once, domain_connections=limits.domain_connections, exceptions=limits.connections
         )
@@ -61,7 +61,7 @@ class Turns(Generic[R]):
 
     def _is_beyond(self, domain: str) -> bool:
         """Whether more of a domain with a rate is in hand than goes soon: others would find no place in a batch."""
-        rate = paces.limits().rate_to(domain)
+        rate = self._limits.rate_to(domain)
         if not rate or self._paced_waiting[domain] < max(1.0, rate * SOON):
             self._paced_waiting[domain] += bool(rate)
             return False
@@ -70,7 +70,7 @@ class Turns(Generic[R]):
     def choose(self, most: int) -> list[R]:
         """Up to `most` rows that may begin now. Not within a transaction: where rates are set it locks their rows."""
         chosen = self._lanes.take(most, time.monotonic()) if most > 0 else []
-        if chosen and paces.limits().paced:
+        if chosen and self._limits.paced:
             chosen = self._paced(chosen)
             self._paced_waiting -= Counter(row.domain for row in chosen)
         self.waiting -= len(chosen)
@@ -99,7 +99,7 @@ class Turns(Generic[R]):
         for row in rows:
             self._lanes.unsent(row.domain)
             self._lanes.put(row, row.domain)
-            self._paced_waiting[row.domain] += bool(paces.limits().rate_to(row.domain))
+            self._paced_waiting[row.domain] += bool(self._limits.rate_to(row.domain))
             self.waiting += 1
 
     def postponed(self) -> list[tuple[R, datetime]]:
@@ -116,7 +116,7 @@ class Turns(Generic[R]):
         before, later = Counter(self._paced_waiting), []
         for row in self._beyond:
             before[row.domain] += 1
-            later.append((row, min(before[row.domain] / paces.limits().rate_to(row.domain), LONGEST)))
+            later.append((row, min(before[row.domain] / self._limits.rate_to(row.domain), LONGEST)))
         self._beyond.clear()
         return later
 
@@ -154,7 +154,7 @@ class Turns(Generic[R]):
             else:
                 self._lanes.unsent(row.domain)
                 self._lanes.put(row, row.domain)
-                self._lanes.rest(row.domain, time.monotonic() + paces.limits().pause(row.domain))
+                self._lanes.rest(row.domain, time.monotonic() + self._limits.pause(row.domain))
         return kept
 
     def _hear_of_rests(self, domains: set[str]) -> None:
