@@ -113,7 +113,7 @@ def proof(digest: Digest, *, by: Person | None) -> Proof:
     The number is reserved here, once; the digest keeps it however often it comes back.
     """
     with transaction.atomic():
-        digest = _locked(digest)
+        digest = ledger.locked(digest.pk)
         if digest.state != Digest.State.DRAFT:
             raise NotAllowed(f"{digest.label} is {digest.get_state_display()}: only a draft can be sent to review.")
         if not digest.entries.exists():
@@ -176,7 +176,7 @@ def approve(proof: Proof, *, by: Person, comment: str = "") -> Approval:
     out now is no longer what the proof holds.
     """
     with transaction.atomic():
-        digest = _locked(proof.digest)
+        digest = ledger.locked(proof.digest_id)
         if digest.proof_id == proof.pk and digest.state != Digest.State.DRAFT:
             return proof.approvals.filter(decision="approved").latest("at")
         proof.digest = digest
@@ -198,7 +198,7 @@ def ask_changes(proof: Proof, *, by: Person, comment: str) -> Approval:
     if not comment.strip():
         raise Refusal("Say what should change: the editor reads it.")
     with transaction.atomic():
-        digest = _locked(proof.digest)
+        digest = ledger.locked(proof.digest_id)
         if digest.state != Digest.State.IN_REVIEW or digest.review_id != proof.pk:
             raise Overtaken("This proof is no longer the one in review. Look again.")
         approval = _decide(proof, by, Approval.Decision.CHANGES, comment)
@@ -227,7 +227,7 @@ def start(digest: Digest) -> None:
     """Begin a due digest: approved → preparing. What is due too late, or grew since, asks a person instead."""
     with transaction.atomic():
         # Asked again under the lock: an undo, or a new approval with a hold of its own, may have come meanwhile.
-        current = _locked(digest)
+        current = ledger.locked(digest.pk)
         if not current.due or epoch.doubt():
             return
         if question := _question(current):
@@ -280,7 +280,7 @@ def cancel(digest: Digest, *, by: Person, why: str = "") -> None:
 def finish(digest: Digest) -> bool:
     """sending → sent, when nothing is queued, claimed, armed or deferred."""
     with transaction.atomic():
-        current = _locked(digest)
+        current = ledger.locked(digest.pk)
         if current.state != Digest.State.SENDING or ledger.unfinished(current):
             return False
         move(current, Digest.State.SENT, by=None)
@@ -299,7 +299,7 @@ def drop_item(item: Item, *, by: Person, why: str) -> None:
 def _editing(digest: Digest, by: Person, what: str) -> Iterator[None]:
     """One edit of a digest: refused once it goes out, voids what was in review or approved, and is written down."""
     with transaction.atomic():
-        current = _locked(digest)
+        current = ledger.locked(digest.pk)
         if not current.editable:
             raise NotAllowed(f"{current.label} is {current.get_state_display()}: its text can no longer change.")
         if current.state != Digest.State.DRAFT:
@@ -336,10 +336,6 @@ def _enter(digest: Digest, item: Item, position: int) -> Entry:
 def _renumber(digest: Digest, entries: list[Entry]) -> None:
     for position, entry in enumerate(entries, 1):
         Entry.objects.filter(pk=entry.pk).update(position=position)
-
-
-def _locked(digest: Digest) -> Digest:
-    return Digest.objects.select_for_update(of=("self",)).select_related("publication").get(pk=digest.pk)
 
 
 def _decide(proof: Proof, by: Person, decision: str, comment: str) -> Approval:

@@ -18,7 +18,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from .lifecycle import Refusal
-from .models import Digest, Entry, Member, Picture, Publication, Subscription
+from .models import Digest, Entry, Picture, Publication, Subscription
 
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _SIGNATURE_BYTES = 20  # 160 bits
@@ -29,7 +29,11 @@ EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "imag
 
 def sign(purpose: str, *ids: int) -> str:
     payload = ".".join(str(number) for number in ids)
-    return _text(payload.encode() + b"~" + _signature(settings.KEYS["links"][0], purpose, payload))
+    return _token(settings.KEYS["links"][0], purpose, payload)
+
+
+def _token(key: str, purpose: str, payload: str) -> str:
+    return _text(payload.encode() + b"~" + _signature(key, purpose, payload))
 
 
 def read(purpose: str, token: str) -> tuple[int, ...] | None:
@@ -104,32 +108,20 @@ def _short(key: str) -> bytes:
 
 
 def _text(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return binascii.b2a_base64(raw, newline=False).translate(_URL_SAFE).rstrip(b"=").decode()
 
 
 def absolute(path: str) -> str:
     return settings.BASE_URL + path
 
 
-def leave_url(member: Member, publication: Publication) -> str:
-    return leave_url_of(member.pk, publication.pk)
-
-
-def leave_url_of(member_id: int, publication_id: int) -> str:
-    before, after = _around_token("leave", settings.BASE_URL)
-    return before + sign("leave", member_id, publication_id) + after
-
-
 def leaver(publication_id: int) -> Callable[[int], str]:
-    """leave_url_of for many members: what is the same for all of them is looked up once."""
+    """Each member's address to leave this publication: what is the same for all of them is looked up once."""
     before, after = _around_token("leave", settings.BASE_URL)
-    key = _short(settings.KEYS["links"][0])
+    key = settings.KEYS["links"][0]
 
     def url(member_id: int) -> str:
-        payload = f"{member_id}.{publication_id}".encode()
-        mac = hashlib.blake2b(b"leave:" + payload, key=key, digest_size=_SIGNATURE_BYTES).digest()
-        token = binascii.b2a_base64(payload + b"~" + mac, newline=False).translate(_URL_SAFE).rstrip(b"=")
-        return f"{before}{token.decode()}{after}"
+        return before + _token(key, "leave", f"{member_id}.{publication_id}") + after
 
     return url
 

@@ -88,7 +88,7 @@ def test_addresses_are_those_of_the_public_pages(publication, proof, settings):
         links.digest_url(digest),
         links.entry_url(digest.entries.last()),
         links.picture_url(picture),
-        links.leave_url(member, publication),
+        links.leaver(publication.pk)(member.pk),
         links.confirm_url(subscription),
     ]
     assert found == [
@@ -172,4 +172,4 @@ def test_a_link_to_leave_is_no_bounce(bounces):
 def test_every_address_to_leave_begins_alike(settings):
     settings.BASE_URL = "https://updates.example"
     assert links.leave_prefix() == "https://updates.example/leave/"
-    assert links.leave_url_of(12, 3) == f"https://updates.example/leave/{links.sign('leave', 12, 3)}/"
+    assert links.leaver(3)(12) == f"https://updates.example/leave/{links.sign('leave', 12, 3)}/"

@@ -32,11 +32,10 @@ from .claims import due_rows, suppressed_among
 from .dialogue import Transaction
 from .journal import Journal
 from .outcomes import Outcome, Phase, Result, made, refusal_in_words
-from .statements import Due, Written
+from .statements import Due
 from .turns import Turns
 
 State = Delivery.State
-_SENT = str(State.SENT)
 #: Rows that are armed at once: with a machine and its journal so many are lost to doubt.
 GROUP = 64
 #: Rows claimed in one transaction. More would keep everybody else waiting for the database.
@@ -112,7 +111,7 @@ class Batch:
         """The hold and its first rows, or nothing at all where nothing is due."""
         with ExitStack() as undone:
             with transaction.atomic():
-                found = self._find(self._locked())
+                found = self._find(ledger.locked(self.digest.pk))
                 if not found:
                     return
                 until = timezone.now() + timedelta(seconds=settings.CLAIM_LEASE)
@@ -232,7 +231,7 @@ class Batch:
         back = [row.due.id for row in [*self.turns.drain(), *ready, *self._judged()]]
         self._given_back, now = len(back), timezone.now()
         with transaction.atomic():
-            digest = self._locked()
+            digest = ledger.locked(self.digest.pk)
             # The lock, not the lease: an outcome is written also when somebody has ended the hold meanwhile.
             statements.renew(self.hold.pk, self._lease)
             self._write(self._decided)
@@ -263,7 +262,7 @@ class Batch:
         few = not self._over and self._most > self.claimed and held_up
         with transaction.atomic() if few else statements.committed():
             # Before any row of it: whoever cancels locks the digest first, and its rows then.
-            digest = self._locked() if few else None
+            digest = ledger.locked(self.digest.pk) if few else None
             self._over = not statements.renew(self.hold.pk, self._lease) or self._over
             self._write(decided)
             armed = self._arm(chosen)
@@ -285,26 +284,11 @@ class Batch:
 
     def _write(self, decided: Iterable[tuple[Row, Outcome]]) -> None:
         now = timezone.now()
-        written = []
-        for row, outcome in decided:
-            due = row.due
-            result, phase, code, enhanced, text, _ = outcome
-            if result is Result.SENT:
-                state, due_at, tried = _SENT, now, True
-            else:
-                state, due_at, tried = retries.after(
-                    outcome, attempts=due.attempts, first_tried_at=due.first_tried_at,
-                    refused_before=(due.code or 0) >= 500, now=now,
-                )  # fmt: skip
-                self._failed = self._failed or state == State.FAILED
-            # The row keeps the address until an erasure; the reply must not keep it longer.
-            reply = text.replace(due.address, "the address")[:500]
-            written.append(Written(due.id, state, due_at, tried, code, enhanced or "", reply, phase.value))
-            self.counts[state] += 1
+        written = [retries.written(row.due, outcome, now) for row, outcome in decided]
+        for each in written:
+            self.counts[each.state] += 1
+            self._failed = self._failed or each.state == State.FAILED
         statements.write(self.hold.pk, written, now)
-
-    def _locked(self) -> Digest:
-        return Digest.objects.select_for_update(of=("self",)).select_related("publication").get(pk=self.digest.pk)
 
     def _find(self, digest: Digest) -> list[tuple[Due, str]]:
         """The next slice of what is due, and the state of each. Fewer than a slice: there are no more."""
@@ -394,7 +378,7 @@ class Batch:
         if self._failed:
             self._failed = False
             with transaction.atomic():
-                digest = self._locked()
+                digest = ledger.locked(self.digest.pk)
                 why = manners.verdict(digest)
             self.digest.list_checked = digest.list_checked
             if why:

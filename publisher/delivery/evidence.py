@@ -6,7 +6,7 @@ Each write is a compare-and-set on the state, so that what somebody else has set
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from itertools import groupby
@@ -16,9 +16,9 @@ from statistics import median
 from django.db import transaction
 from django.utils import timezone
 
-from ..lifecycle import Refusal, move, note
+from ..lifecycle import Refusal, note
 from ..models import Delivery, Digest, Person
-from . import doubts, logfiles
+from . import doubts, ledger, logfiles
 from .addresses import AddressRefused, ascii_domain
 from .logfiles import LogUnreadable
 from .relaylogs import TAKEN, Found, Passage, Reader, Trace
@@ -84,46 +84,6 @@ def _without(address: str, says: str) -> str:
     return says if start < 0 else says[:start] + "the address" + _without(address, says[start + len(address) :])
 
 
-# Many rows, by a person.
-
-
-def settle_many(
-    digest: Digest,
-    to: str,
-    *,
-    by: Person,
-    why: str,
-    ids: Collection[int] | None = None,
-    until: datetime | None = None,
-) -> int:
-    """One decision on many unknown rows: those of `ids`, or all that were unknown at `until`. How many it settled."""
-    if to not in {State.SENT, State.QUEUED}:
-        raise Refusal("Unknown deliveries are settled as sent, or queued again.")
-    with transaction.atomic():
-        locked = _locked(digest.pk)
-        if to == State.QUEUED and locked.state == Digest.State.CANCELLED:
-            raise Refusal(f"{locked.label} was cancelled: nothing of it is sent again.")
-        rows = locked.deliveries.filter(state=State.UNKNOWN)
-        rows = rows.filter(state_since__lte=until) if ids is None else rows.filter(pk__in=ids)
-        now = timezone.now()
-        reply = f"Settled by {by.name}: {why}"[:500]
-        settled = rows.update(state=to, state_since=now, due_at=now, reply=reply)
-        if settled:
-            note(locked, "settled", by=by, why=why, to=to, deliveries=settled)
-            _reopen(locked, to == State.QUEUED, by)
-    return settled
-
-
-def _locked(pk: int) -> Digest:
-    """Under its lock: a digest must not be called sent while a row of it goes back to the queue."""
-    return Digest.objects.select_for_update(of=("self",)).select_related("publication").get(pk=pk)
-
-
-def _reopen(digest: Digest, queued_again: bool, by: Person | None) -> None:
-    if queued_again and digest.state == Digest.State.SENT:
-        move(digest, Digest.State.SENDING, by=by, why="unknown deliveries were queued again")
-
-
 # Many rows, by the relay's log.
 
 
@@ -157,10 +117,10 @@ def apply(findings: Iterable[Finding], *, by: Person | None, why: str) -> Counte
     becoming = {each.row.pk: each for each in findings}
     for pk, rows in _by_digest([each.row for each in becoming.values()]):
         with transaction.atomic():
-            digest = _locked(pk)
+            digest = ledger.locked(pk)
             became = Counter(_written(becoming[row.pk], digest) for row in rows)
             note(digest, "reconciled", by=by, why=why, **{name: became[name] for name in sorted(became)})
-            _reopen(digest, became[State.QUEUED] > 0, by)
+            ledger.reopen(digest, became[State.QUEUED] > 0, by)
         counts += became
     return counts
 

@@ -7,7 +7,8 @@ batch.py, how they are settled when it died in takeover.py; here is what everybo
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.db.models import Count, F, QuerySet
@@ -30,6 +31,11 @@ def audience(publication: Publication) -> QuerySet[Subscription]:
     return Subscription.objects.filter(publication=publication, state=_ACTIVE)
 
 
+def locked(pk: int) -> Digest:
+    """This digest, locked until the transaction ends: before a hold or a row of it, for everybody who needs both."""
+    return Digest.objects.select_for_update(of=("self",)).select_related("publication").get(pk=pk)
+
+
 def freeze_chunk(digest: Digest, size: int = CHUNK) -> bool:
     """Add the next chunk of the audience to the ledger; False when there is no more, or it is paused.
 
@@ -37,10 +43,10 @@ def freeze_chunk(digest: Digest, size: int = CHUNK) -> bool:
     so that of two workers each adds its own chunk. A member whose row exists already is not added again.
     """
     with transaction.atomic():
-        locked = Digest.objects.select_for_update().get(pk=digest.pk)
-        if locked.state != Digest.State.PREPARING:
+        current = locked(digest.pk)
+        if current.state != Digest.State.PREPARING:
             return False
-        last = statements.freeze(locked.pk, locked.publication_id, locked.freeze_cursor, size, timezone.now())
+        last = statements.freeze(current.pk, current.publication_id, current.freeze_cursor, size, timezone.now())
         if last is None:
             return False
         Digest.objects.filter(pk=digest.pk).update(freeze_cursor=last)
@@ -50,7 +56,7 @@ def freeze_chunk(digest: Digest, size: int = CHUNK) -> bool:
 def close_audience(digest: Digest) -> None:
     """preparing → sending, with the count of what was frozen. Nothing can be added between count and move."""
     with transaction.atomic():
-        Digest.objects.select_for_update().get(pk=digest.pk)
+        locked(digest.pk)
         move(digest, Digest.State.SENDING, by=None, frozen_count=digest.deliveries.count())
 
 
@@ -108,19 +114,37 @@ def went_back(digest: Digest) -> None:
 
 def settle(row: Delivery, to: str, *, by: Person, why: str) -> None:
     """A person's decision on an unknown row: it arrived (sent), or send it again (queued)."""
+    if not settle_many(row.digest, to, by=by, why=why, ids=[row.pk]):
+        raise Refusal("Somebody has settled this delivery already.")
+
+
+def settle_many(
+    digest: Digest,
+    to: str,
+    *,
+    by: Person,
+    why: str,
+    ids: Collection[int] | None = None,
+    until: datetime | None = None,
+) -> int:
+    """One decision on many unknown rows: those of `ids`, or all that were unknown at `until`. How many it settled."""
     if to not in {State.SENT, State.QUEUED}:
-        raise Refusal("An unknown delivery is settled as sent, or queued again.")
-    now = timezone.now()
+        raise Refusal("Unknown deliveries are settled as sent, or queued again.")
     with transaction.atomic():
-        # Under the digest's lock: it must not be called sent while a row of it goes back to the queue.
-        digest = Digest.objects.select_for_update(of=("self",)).select_related("publication").get(pk=row.digest_id)
-        if to == State.QUEUED and digest.state == Digest.State.CANCELLED:
-            raise Refusal(f"{digest.label} was cancelled: nothing of it is sent again.")
-        moved = Delivery.objects.filter(pk=row.pk, state=State.UNKNOWN).update(
-            state=to, state_since=now, due_at=now, reply=f"Settled by {by.name}: {why}"[:500]
-        )
-        if moved != 1:
-            raise Refusal("Somebody has settled this delivery already.")
-        note(row, "settled", by=by, why=why, to=to)
-        if to == State.QUEUED and digest.state == Digest.State.SENT:
-            move(digest, Digest.State.SENDING, by=by, why="an unknown delivery was queued again")
+        current = locked(digest.pk)
+        if to == State.QUEUED and current.state == Digest.State.CANCELLED:
+            raise Refusal(f"{current.label} was cancelled: nothing of it is sent again.")
+        rows = current.deliveries.filter(state=State.UNKNOWN)
+        rows = rows.filter(state_since__lte=until) if ids is None else rows.filter(pk__in=ids)
+        now = timezone.now()
+        reply = f"Settled by {by.name}: {why}"[:500]
+        settled = rows.update(state=to, state_since=now, due_at=now, reply=reply)
+        if settled:
+            note(current, "settled", by=by, why=why, to=to, deliveries=settled)
+            reopen(current, to == State.QUEUED, by)
+    return settled
+
+
+def reopen(digest: Digest, queued_again: bool, by: Person | None) -> None:
+    if queued_again and digest.state == Digest.State.SENT:
+        move(digest, Digest.State.SENDING, by=by, why="unknown deliveries were queued again")

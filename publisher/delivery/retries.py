@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from ..models import Delivery
 from .outcomes import Outcome, Result
+from .statements import Due, Written
 
 State = Delivery.State
 FIRST_RETRY, LAST_RETRY = timedelta(minutes=5), timedelta(days=5)
@@ -17,6 +18,17 @@ class Next(NamedTuple):
     due_at: datetime
     #: Whether this was an attempt at the address: a break of the relay's is none.
     tried: bool
+
+
+def written(row: Due | Delivery, outcome: Outcome, now: datetime) -> Written:
+    """What is written of this row's outcome."""
+    state, due_at, tried = after(
+        outcome, attempts=row.attempts, first_tried_at=row.first_tried_at,
+        refused_before=(row.code or 0) >= 500, now=now,
+    )  # fmt: skip
+    # The row keeps the address until an erasure; the reply must not keep it longer.
+    reply = outcome.text.replace(row.address, "the address")[:500]
+    return Written(row.id, state, due_at, tried, outcome.code, outcome.enhanced or "", reply, outcome.phase.value)
 
 
 def after(

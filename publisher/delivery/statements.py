@@ -190,22 +190,10 @@ _HELD = "hold_id = %s AND (d.state IN ('claimed', 'armed') OR (d.state = 'unknow
 def _write_sqlite(hold: int, outcomes: Sequence[Written], now: datetime) -> None:
     moment = _time(now)
     rows = [
-        (
-            state,
-            moment,
-            moment if at is now else _time(at),
-            tried,
-            moment,
-            code,
-            enhanced,
-            reply,
-            phase,
-            pk,
-            hold,
-            state,
-        )
-        for pk, state, at, tried, code, enhanced, reply, phase in outcomes
-    ]
+        (o.state, moment, moment if o.due_at is now else _time(o.due_at), o.tried, moment, o.code, o.enhanced, o.reply,
+         o.phase, o.id, hold, o.state)
+        for o in outcomes
+    ]  # fmt: skip
     _do_many(
         f"""UPDATE {{delivery}} AS d
             SET state = %s, state_since = %s, due_at = %s, attempts = attempts + %s,

@@ -15,7 +15,7 @@ import logging
 import os
 import signal
 import time
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from django.db import transaction
@@ -29,9 +29,8 @@ from ..models import Delivery, Digest, Hold
 from . import ledger, retries, statements
 from .batch import journal_path
 from .journal import NOTHING_KNOWN, Account, Found, InUse
-from .outcomes import Outcome, Result
+from .outcomes import Result
 from .replies import Phase
-from .statements import Written
 
 logger = logging.getLogger(__name__)
 
@@ -121,15 +120,14 @@ def _settle(hold: Hold, account: Account) -> int:
 
 def _locked(hold: Hold) -> tuple[Digest, Hold]:
     """The digest first, as everybody does who locks both."""
-    digest = Digest.objects.select_for_update(of=("self",)).select_related("publication").get(pk=hold.digest_id)
-    return digest, Hold.objects.select_for_update().get(pk=hold.pk)
+    return ledger.locked(hold.digest_id), Hold.objects.select_for_update().get(pk=hold.pk)
 
 
 def _apply(held: QuerySet[Delivery], hold: Hold, account: Account) -> int:
     now = timezone.now()
     armed = list(held.filter(state=State.ARMED))
     silent = [row.pk for row in armed if row.pk not in account.intended and row.pk not in account.answered]
-    written = [_written(row, account.answered[row.pk], now) for row in armed if row.pk in account.answered]
+    written = [retries.written(row, account.answered[row.pk], now) for row in armed if row.pk in account.answered]
     doubtful = [row.pk for row in armed if row.pk in account.intended and row.pk not in account.answered]
     if not account.complete:
         doubtful, silent = [*doubtful, *silent], []
@@ -171,7 +169,9 @@ def _correct(hold: Hold, account: Account) -> int:
     moved = _apply(held, hold, account)
     unknown = list(held.filter(state=State.UNKNOWN, reply=DIED))
     taken = {pk for pk, outcome in account.answered.items() if outcome.result is Result.SENT}
-    statements.write(hold.pk, [_written(row, account.answered[row.pk], now) for row in unknown if row.pk in taken], now)
+    statements.write(
+        hold.pk, [retries.written(row, account.answered[row.pk], now) for row in unknown if row.pk in taken], now
+    )
     known = account.intended if account.complete else {row.pk for row in unknown}
     # Neither handed over nor about to be, says a whole journal; or refused by the relay, says its answer. Where it too
     # says that nobody knows, nobody knows.
@@ -182,12 +182,3 @@ def _correct(hold: Hold, account: Account) -> int:
         state=State.QUEUED, state_since=now, due_at=now, hold=None
     )
     return moved + len(taken) + freed
-
-
-def _written(row: Delivery, outcome: Outcome, now: datetime) -> Written:
-    refused_before = row.code is not None and row.code >= 500
-    state, due_at, tried = retries.after(
-        outcome, attempts=row.attempts, first_tried_at=row.first_tried_at, refused_before=refused_before, now=now
-    )
-    reply = outcome.text.replace(row.address, "the address")[:500]
-    return Written(row.pk, state, due_at, tried, outcome.code, outcome.enhanced or "", reply, outcome.phase.value)

@@ -237,9 +237,9 @@ def test_a_report_moves_only_what_it_may(doubted):
 def test_one_decision_on_many_settles_those_that_were_seen_and_are_still_unknown(doubted, ben):
     Delivery.objects.filter(digest=doubted).update(state="unknown", state_since=DOUBT)
     first, second, late, *_ = doubted.deliveries.order_by("id")
-    assert evidence.settle_many(doubted, "sent", by=ben, why="they wrote", ids=[first.pk, second.pk]) == 2
+    assert ledger.settle_many(doubted, "sent", by=ben, why="they wrote", ids=[first.pk, second.pk]) == 2
     Delivery.objects.filter(pk=late.pk).update(state_since=DOUBT + timedelta(minutes=1))
-    assert evidence.settle_many(doubted, "queued", by=ben, why="they asked", until=DOUBT) == 2
+    assert ledger.settle_many(doubted, "queued", by=ben, why="they asked", until=DOUBT) == 2
     assert list(states(doubted).values()) == ["sent", "sent", "unknown", "queued", "queued"]
     assert list(doubted.deliveries.order_by("id").values_list("reply", flat=True)) == [
         *["Settled by Ben Ortiz: they wrote"] * 2,
@@ -256,15 +256,15 @@ def test_one_decision_on_many_settles_those_that_were_seen_and_are_still_unknown
 
 def test_many_are_not_sent_again_of_a_cancelled_digest_and_a_sent_one_goes_on(doubted, ben):
     with pytest.raises(Refusal, match="settled as sent, or queued again"):
-        evidence.settle_many(doubted, "skipped", by=ben, why="x", until=DOUBT)
+        ledger.settle_many(doubted, "skipped", by=ben, why="x", until=DOUBT)
     assert digests.finish(doubted)
-    assert evidence.settle_many(doubted, "queued", by=ben, why="again", until=DOUBT) == 1
+    assert ledger.settle_many(doubted, "queued", by=ben, why="again", until=DOUBT) == 1
     doubted.refresh_from_db()
     assert doubted.state == "sending"
     Delivery.objects.filter(digest=doubted, state="queued").update(state="unknown", state_since=DOUBT)
     digests.cancel(doubted, by=ben, why="enough")
     with pytest.raises(Refusal, match="was cancelled: nothing of it is sent again"):
-        evidence.settle_many(doubted, "queued", by=ben, why="again", until=DOUBT)
+        ledger.settle_many(doubted, "queued", by=ben, why="again", until=DOUBT)
     assert states(doubted)["m4"] == "unknown"
 
 

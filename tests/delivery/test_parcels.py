@@ -74,7 +74,7 @@ def test_resend_is_given_what_was_approved_with_the_members_own_values(sending, 
     provider = through("resend")
     engine_room.send_batch(sending)
     (letter,) = [letter for letter in provider.accepted if letter.to == M[0]]
-    leave = links.leave_url(Member.objects.get(email=M[0]), publication)
+    leave = links.leaver(publication.pk)(Member.objects.get(email=M[0]).pk)
     given = dict(letter.given)
     text, html, headers = given.pop("text"), given.pop("html"), given.pop("headers")
     assert given == {

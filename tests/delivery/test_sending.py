@@ -37,7 +37,7 @@ def test_each_member_gets_one_mail_and_the_digest_is_sent(sending, members, conn
 def test_the_mail_is_the_approved_bytes_with_the_members_own_values(sending, connected, members, publication):
     batches.send_batch(sending)
     mail = parsed(connected)
-    leave = links.leave_url(members[0], publication)
+    leave = links.leaver(publication.pk)(members[0].pk)
     assert mail["Subject"] == sending.proof.subject
     assert mail["From"] == "Andean Reading Rooms <update@reading-rooms.example>"
     assert mail["To"] == "Name0 <m0@members.example>"

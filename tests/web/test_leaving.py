@@ -26,7 +26,7 @@ def mail_program() -> Client:
 @pytest.fixture
 def link(members: Any, publication: Any) -> str:
     """The way out in m0's letter."""
-    return links.leave_url(members[0], publication).removeprefix("http://127.0.0.1:8000")
+    return links.leaver(publication.pk)(members[0].pk).removeprefix("http://127.0.0.1:8000")
 
 
 def states() -> list[str]:

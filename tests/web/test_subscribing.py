@@ -198,7 +198,7 @@ def test_a_link_that_is_not_ours_confirms_nothing(visitor: Client, members: Any,
     Subscription.objects.filter(pk=waiting.pk).update(state="pending")
     wrong = [
         links.confirm_url(left),
-        links.leave_url(members[1], publication).replace("/leave/", "/confirm/"),
+        links.leaver(publication.pk)(members[1].pk).replace("/leave/", "/confirm/"),
         f"/confirm/{links.sign('leave', waiting.pk)}/",
         f"/confirm/{links.sign('confirm', waiting.pk)}x/",
         "/confirm/1/",

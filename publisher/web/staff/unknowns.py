@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 
-from publisher.delivery import doubts, evidence, ledger
+from publisher.delivery import doubts, ledger
 from publisher.lifecycle import Refusal
 from publisher.models import Delivery, Digest
 
@@ -59,7 +59,7 @@ def settle_all(request: StaffRequest, pk: int) -> HttpResponse:
 def _many(request: StaffRequest, pk: int, **which: Any) -> HttpResponse:
     digest = get_object_or_404(Digest, pk=pk)
     to = request.POST.get("to", "")
-    settled = evidence.settle_many(digest, to, by=request.user, why=_why(request), **which)
+    settled = ledger.settle_many(digest, to, by=request.user, why=_why(request), **which)
     end = "called sent" if to == Delivery.State.SENT else "queued again"
     return _back(request, pk, f"{plural(settled, 'letter is', 'letters are')} {end}.")
 
