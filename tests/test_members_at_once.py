@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,6 +11,7 @@ from django.db import connection
 from publisher import links, members
 from publisher.models import Consent, Event, Member, Notice, Subscription, Suppression
 from tests import lists
+from tests.meeting import at_once
 
 ROSA = "rosa@members.example"
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -22,27 +21,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def _where_two_can_write(db: Any) -> None:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer at a time: there is nobody to meet")
-
-
-def at_once(*works: Callable[[], Any]) -> list[Any]:
-    """What each of them answers, or raises, where all begin at the same moment."""
-    start, answers = threading.Barrier(len(works)), [None] * len(works)
-
-    def run(place: int, work: Callable[[], Any]) -> None:
-        start.wait(10)
-        try:
-            answers[place] = work()
-        except Exception as problem:
-            answers[place] = problem
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=pair) for pair in enumerate(works)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    return answers
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -14,6 +13,7 @@ from django.test.utils import CaptureQueriesContext
 
 from publisher.delivery import paces
 from publisher.models import Pace
+from tests.meeting import at_once
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 GMAIL, LAKE, SENDER = "gmail.com", "lake.example", "news.example.org"
@@ -29,24 +29,7 @@ def meeting(transactional_db: Any) -> Callable[..., list[Any]]:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer at a time: there is nobody to meet")
 
-    def meet(*works: Callable[[], Any]) -> list[Any]:
-        start, answers = threading.Barrier(len(works)), [None] * len(works)
-
-        def run(place: int, work: Callable[[], Any]) -> None:
-            try:
-                start.wait(10)
-                answers[place] = work()
-            finally:
-                connection.close()
-
-        threads = [threading.Thread(target=run, args=pair) for pair in enumerate(works)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join(30)
-        return answers
-
-    return meet
+    return at_once
 
 
 # ---- Rates
