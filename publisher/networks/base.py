@@ -27,12 +27,25 @@ class Picture:
 
 
 @dataclass(frozen=True)
+class PictureRules:
+    """What a network takes as a picture: bytes, pixels of the longer side, media types, best first."""
+
+    largest: int
+    longest_side: int
+    media_types: tuple[str, ...] = ("image/jpeg", "image/png")
+
+
+@dataclass(frozen=True)
 class Outgoing:
-    """One post. `text` already contains the link where the network wants it in the text."""
+    """One post. `text` already contains the link where the network wants it in the text.
+
+    `key` is the same at each attempt at this post, and no other post's: for networks that know a repetition by it.
+    """
 
     text: str
     link: str | None
     picture: Picture | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,11 +57,25 @@ class Published:
 
 @dataclass(frozen=True)
 class Account:
-    """Who the credentials speak for, and what stands in the way of posting, in a sentence."""
+    """Who the credentials speak for, and what stands in the way of posting, in a sentence.
+
+    `expires_at` is when the credentials, or the version of the interface, end by themselves; None: not known to end.
+    """
 
     name: str
     url: str
     problem: str | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What followers did with a post, as counted by the network until now; None where it does not say."""
+
+    likes: int | None = None
+    reposts: int | None = None
+    comments: int | None = None
+    views: int | None = None
 
 
 class Failure(Exception):
@@ -90,10 +117,19 @@ class Network(Protocol):
     label: str
     limit: int
     link_in_text: bool
+    #: None: it takes no pictures from us.
+    pictures: PictureRules | None
+    longest_alt: int
+    #: A second request with the same `Outgoing.key` gives the post of the first.
+    idempotent: bool
 
     @staticmethod
     def measure(text: str) -> int:
         """The length of a text as the network counts it; to be held against `limit`."""
+
+    @staticmethod
+    def tariff(outgoing: Outgoing) -> str:
+        """By which line of the price table the network charges for this post."""
 
     def publish(self, outgoing: Outgoing) -> Published:
         """Send it once. Raises Refused, TryLater or Unknown, and nothing else."""
@@ -105,8 +141,36 @@ class Network(Protocol):
         None straight after a time-out proves nothing yet, so ask again before believing it.
         """
 
+    def remove(self, remote_id: str) -> None:
+        """Take a post off the network; one that is gone already counts as taken off. Raises as `publish` does.
+
+        Unlike a post, a removal may be asked for again: twice removed is removed.
+        """
+
+    def figures(self, remote_ids: Collection[str]) -> dict[str, Figures]:
+        """What followers did with these posts; those that are gone are left out. Raises Refused or TryLater."""
+
     def check(self) -> Account:
         """Who we are there and what is wrong, if anything. It never raises."""
+
+
+class Adapter:
+    """What is true of a network as long as its adapter says nothing else."""
+
+    label = ""
+    pictures: PictureRules | None = None
+    longest_alt = 1000
+    idempotent = False
+
+    @staticmethod
+    def tariff(outgoing: Outgoing) -> str:
+        return "post"
+
+    def remove(self, remote_id: str) -> None:
+        raise Refused(f"{self.label} lets us remove nothing: remove it there yourself.", kind="permission")
+
+    def figures(self, remote_ids: Collection[str]) -> dict[str, Figures]:
+        return {}
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:

@@ -22,6 +22,7 @@ import requests
 from publisher.networks import http, timeline
 from publisher.networks.base import (
     Account,
+    Adapter,
     CannotLook,
     Failure,
     Outgoing,
@@ -117,7 +118,7 @@ MEANINGS: dict[tuple[int, int | None], Meaning] = {
 }
 
 
-class Facebook:
+class Facebook(Adapter):
     name = "facebook"
     label = "Facebook"
     limit = 63206

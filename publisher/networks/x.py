@@ -17,6 +17,7 @@ import tweepy
 from publisher.networks import http, timeline
 from publisher.networks.base import (
     Account,
+    Adapter,
     CannotLook,
     Failure,
     Outgoing,
@@ -137,7 +138,7 @@ class Client(tweepy.Client):
         return self.request("POST", "/2/media/metadata", json=body)
 
 
-class X:
+class X(Adapter):
     name = "x"
     label = "X"
     limit = 280
