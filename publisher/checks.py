@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from . import epoch, links, networks, reach
+from . import accounts, epoch, links, reach
 from .delivery import keys, manners, paces, parcels
 from .delivery.conversation import Conversation, Timeouts
 from .delivery.limits import LimitsWrong
@@ -241,9 +241,7 @@ def _channels() -> Iterator[Check]:
 
 def _account_problem(channel: Channel) -> str:
     try:
-        address = reach.allowed(settings.NETWORK_URLS[channel.network])
-        credentials = channel.credentials
-        network = networks.connect(channel.network, credentials=credentials, address=address, account=channel.account)
+        network = accounts.connect(channel)
     except (Refusal, CannotUnseal, Refused) as problem:
         return str(problem)
     return network.check().problem or ""

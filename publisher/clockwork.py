@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from . import digests, epoch, holders, members, notices, posts, sources
+from . import digests, epoch, holders, members, notices, posting, sources
 from .delivery import ledger, manners, paces, takeover
 from .handing import hand_over
 from .lifecycle import Overtaken
@@ -68,8 +68,8 @@ def tick() -> None:
         epoch.beat()
         _hand_over_digests()
         _hand_over_all("workers.delivery.notice", notices.due())
-        _hand_over_all("workers.social.publish", posts.due())
-    _hand_over_all("workers.social.reconcile", posts.to_look_for())
+        _hand_over_all("workers.social.publish", posting.due())
+    _hand_over_all("workers.social.reconcile", posting.to_look_for())
     _hand_over_all("workers.intake.poll", Source.due())
     for item_id in sources.without_picture():
         hand_over("workers.intake.picture", item_id)
@@ -98,7 +98,7 @@ def _ask_after_an_absence() -> None:
 
 
 def recover() -> int:
-    return takeover.recover() + posts.recover() + notices.recover()
+    return takeover.recover() + posting.recover() + notices.recover()
 
 
 def _hand_over_digests() -> None:

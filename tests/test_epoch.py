@@ -14,7 +14,7 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from publisher import clockwork, digests, epoch, members, notices, posts, witness
+from publisher import clockwork, digests, epoch, members, notices, posting, witness
 from publisher.lifecycle import NotAllowed, Refusal, history
 from publisher.models import Digest, Epoch, Notice, Post
 from tests.test_witness import full_disk
@@ -91,7 +91,7 @@ def test_the_file_follows_what_was_committed_and_nothing_else(sent):
 
 def test_starting_a_sending_and_a_post_are_counted_and_the_time_that_passes(on, sending, channels):
     begun = Epoch.objects.get().counter
-    posts.publish(Post.objects.filter(state="approved").first())
+    posting.publish(Post.objects.filter(state="approved").first())
     assert (begun, Epoch.objects.get().counter) == (1, 2)
     tick()
     assert Epoch.objects.get().counter == 2
@@ -199,7 +199,7 @@ def test_in_doubt_nothing_goes_out_and_nothing_is_lost(on, sending, ben, publica
     tick()
     notices.send(Notice.objects.get())
     for post in Post.objects.all():
-        posts.publish(post)
+        posting.publish(post)
     assert handed == []
     assert (connected.json("/mail/log.json"), Notice.objects.get().state) == ([], "queued")
     assert {*Post.objects.values_list("state", flat=True)} == {"approved"}

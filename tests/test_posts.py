@@ -9,7 +9,7 @@ import time_machine
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from publisher import digests, holders, items, lifecycle, posts
+from publisher import accounts, digests, holders, items, lifecycle, posting, posts
 from publisher.lifecycle import NotAllowed, Refusal
 from publisher.models import Channel, Digest, Entry, Event, Item, Post
 from publisher.networks.base import Published
@@ -39,8 +39,8 @@ def again(digest):
 
 
 def test_each_item_and_the_digest_get_one_post_on_each_network(sending, connected):
-    for post in posts.due():
-        posts.publish(post)
+    for post in posting.due():
+        posting.publish(post)
     assert {post.state for post in Post.objects.all()} == {"published"}
     for shown in (on_x(connected), on_facebook(connected)):
         texts = [entry["text"] for entry in shown]
@@ -50,15 +50,15 @@ def test_each_item_and_the_digest_get_one_post_on_each_network(sending, connecte
 
 def test_publishing_twice_posts_once(sending, connected):
     post = of(sending, "x")
-    posts.publish(post)
-    posts.publish(fresh(post))
+    posting.publish(post)
+    posting.publish(fresh(post))
     assert len(on_x(connected)) == 1
 
 
 def test_nothing_is_posted_before_its_time(sending, connected):
     post = of(sending, "x")
     Post.objects.filter(pk=post.pk).update(due_at=timezone.now() + timedelta(minutes=1))
-    posts.publish(fresh(post))
+    posting.publish(fresh(post))
     assert (fresh(post).state, on_x(connected)) == ("approved", [])
 
 
@@ -66,18 +66,18 @@ def test_nothing_is_posted_before_its_digest_is_on_its_way(channels, proof, ben,
     digests.approve(proof, by=ben)
     Post.objects.update(due_at=timezone.now())
     post = Post.objects.first()
-    posts.publish(post)
+    posting.publish(post)
     assert (fresh(post).state, on_x(connected)) == ("approved", [])
-    assert not posts.due().exists()
+    assert not posting.due().exists()
 
 
 def test_an_item_withdrawn_between_approval_and_slot_is_not_posted(sending, connected, anne):
     post = of(sending, "x")
     items.withdraw(post.item, by=anne, why="it is not true")
-    posts.publish(fresh(post))
+    posting.publish(fresh(post))
     assert fresh(post).state == "cancelled"
-    for other in posts.due():
-        posts.publish(other)
+    for other in posting.due():
+        posting.publish(other)
     assert post.item.title not in " ".join(entry["text"] for entry in on_x(connected)[:-1])
     assert len(on_x(connected)) == 3
 
@@ -85,7 +85,7 @@ def test_an_item_withdrawn_between_approval_and_slot_is_not_posted(sending, conn
 def test_a_paused_channel_posts_nothing(sending, connected):
     post = of(sending, "x")
     type(post.channel).objects.filter(pk=post.channel_id).update(paused=True)
-    posts.publish(fresh(post))
+    posting.publish(fresh(post))
     assert (fresh(post).state, on_x(connected)) == ("approved", [])
 
 
@@ -93,10 +93,10 @@ def test_a_paused_channel_posts_nothing(sending, connected):
 def test_a_time_out_after_the_post_was_made_is_found_and_never_posted_again(sending, connected, network):
     post = of(sending, network)
     connected.fault(network, "close_after_commit", "post", times=1)
-    posts.publish(post)
+    posting.publish(post)
     post = fresh(post)
     assert post.state == "unknown"
-    posts.reconcile(post)
+    posting.reconcile(post)
     post = fresh(post)
     assert (post.state, len(on_x(connected) + on_facebook(connected))) == ("published", 1)
     assert post.remote_id
@@ -105,10 +105,10 @@ def test_a_time_out_after_the_post_was_made_is_found_and_never_posted_again(send
 def test_what_is_not_on_the_timeline_is_looked_for_again_and_then_asked(sending, connected):
     post = of(sending, "x")
     connected.fault("x", "html_500", "post", times=1, commit=False)
-    posts.publish(post)
+    posting.publish(post)
     assert fresh(post).state == "unknown"
-    for _ in posts.LOOKS:
-        posts.reconcile(fresh(post))
+    for _ in posting.LOOKS:
+        posting.reconcile(fresh(post))
     post = fresh(post)
     assert (post.state, post.look_at, on_x(connected)) == ("unknown", None, [])
     assert post.outcome == "It was not on the timeline. Look at the account yourself and say whether it is there."
@@ -117,9 +117,9 @@ def test_what_is_not_on_the_timeline_is_looked_for_again_and_then_asked(sending,
 def test_a_person_settles_an_unknown_post(sending, connected, ben):
     post = of(sending, "x")
     connected.fault("x", "html_500", "post", times=1, commit=False)
-    posts.publish(post)
+    posting.publish(post)
     posts.settle(fresh(post), by=ben, published=False)
-    posts.publish(fresh(post))
+    posting.publish(fresh(post))
     assert (fresh(post).state, len(on_x(connected))) == ("published", 1)
     with pytest.raises(NotAllowed, match="not unknown"):
         posts.settle(fresh(post), by=ben, published=True)
@@ -127,30 +127,30 @@ def test_a_person_settles_an_unknown_post(sending, connected, ben):
 
 def test_a_worker_that_died_while_posting_leaves_an_unknown_that_is_found(sending, connected):
     post = of(sending, "x")
-    posts.publish(post)
+    posting.publish(post)
     Post.objects.filter(pk=post.pk).update(state="publishing", holder=DEAD, remote_id="", published_at=None)
-    assert posts.recover() == 1
-    assert list(posts.to_look_for()) == [post]
-    posts.reconcile(fresh(post))
+    assert posting.recover() == 1
+    assert list(posting.to_look_for()) == [post]
+    posting.reconcile(fresh(post))
     assert (fresh(post).state, len(on_x(connected))) == ("published", 1)
 
 
 def test_a_living_worker_is_left_to_its_post(sending, connected):
     post = of(sending, "x")
     lifecycle.move(post, "publishing", by=None, holder=holders.me(), intent_at=timezone.now())
-    assert posts.recover() == 0
+    assert posting.recover() == 0
 
 
 def test_an_outcome_that_a_living_worker_could_not_write_is_found_on_the_timeline(sending, connected, monkeypatch):
     post = of(sending, "x")
     with monkeypatch.context() as broken:
-        broken.setattr(posts, "_published", locked)
+        broken.setattr(posting, "_published", locked)
         with pytest.raises(OperationalError):
-            posts.publish(post)
-    assert posts.recover() == 0
-    Post.objects.filter(pk=post.pk).update(state_since=timezone.now() - posts.LONGEST - timedelta(minutes=1))
-    assert posts.recover() == 1
-    posts.reconcile(fresh(post))
+            posting.publish(post)
+    assert posting.recover() == 0
+    Post.objects.filter(pk=post.pk).update(state_since=timezone.now() - posting.LONGEST - timedelta(minutes=1))
+    assert posting.recover() == 1
+    posting.reconcile(fresh(post))
     assert (fresh(post).state, len(on_x(connected))) == ("published", 1)
 
 
@@ -160,63 +160,63 @@ def locked(*_):
 
 def test_an_answer_that_comes_after_it_was_given_up_counts(sending, connected):
     post = of(sending, "x")
-    assert posts._intend(post)
-    Post.objects.filter(pk=post.pk).update(state_since=timezone.now() - posts.LONGEST - timedelta(minutes=1))
-    assert posts.recover() == 1
-    posts._send(post, posts._connect(post.channel))
+    assert posting._intend(post)
+    Post.objects.filter(pk=post.pk).update(state_since=timezone.now() - posting.LONGEST - timedelta(minutes=1))
+    assert posting.recover() == 1
+    posting._send(post, accounts.connect(post.channel))
     assert (fresh(post).state, len(on_x(connected))) == ("published", 1)
 
 
 def test_what_is_found_while_a_person_says_it_is_not_there_is_not_posted_again(sending, connected, ben):
     post = of(sending, "facebook")
     connected.fault("facebook", "close_after_commit", "post", times=1)
-    posts.publish(post)
+    posting.publish(post)
     looked_for = fresh(post)
     posts.settle(fresh(post), by=ben, published=False)
-    posts.reconcile(looked_for)
-    posts.publish(fresh(post))
+    posting.reconcile(looked_for)
+    posting.publish(fresh(post))
     assert (fresh(post).state, len(on_facebook(connected))) == ("published", 1)
 
 
 def test_a_name_that_another_post_has_is_a_doubt_and_no_error(sending, connected):
     first, second = Post.objects.filter(channel__network="x", item__isnull=False).order_by("position")[:2]
-    posts.publish(first)
+    posting.publish(first)
     first = fresh(first)
-    assert posts._intend(second)
-    posts._published(second, Published(first.remote_id, first.remote_url), "")
+    assert posting._intend(second)
+    posting._published(second, Published(first.remote_id, first.remote_url), "")
     told = fresh(second)
     assert (told.state, told.remote_id) == ("unknown", "")
     assert told.outcome == f"The network names {first.remote_url}, but that is another post of ours."
-    posts._published(told, Published(first.remote_id, first.remote_url), "")
+    posting._published(told, Published(first.remote_id, first.remote_url), "")
     assert (fresh(second).state, fresh(second).looks) == ("unknown", 1)
 
 
 def test_a_duplicate_answer_is_reconciled_with_the_post_that_is_there(sending, connected):
     post = of(sending, "x")
-    posts.publish(post)
+    posting.publish(post)
     Post.objects.filter(pk=post.pk).update(state="approved", remote_id="", published_at=None)
-    posts.publish(fresh(post))
+    posting.publish(fresh(post))
     assert fresh(post).state == "unknown"
-    posts.reconcile(fresh(post))
+    posting.reconcile(fresh(post))
     assert (fresh(post).state, len(on_x(connected))) == ("published", 1)
 
 
 def test_after_a_duplicate_answer_the_search_begins_at_the_first_attempt(sending, connected, ben):
     post = of(sending, "x")
     connected.fault("x", "close_after_commit", "post", times=1)
-    posts.publish(post)
+    posting.publish(post)
     with time_machine.travel(timezone.now() + timedelta(hours=3)):
         posts.settle(fresh(post), by=ben, published=False)
-        posts.publish(fresh(post))
+        posting.publish(fresh(post))
         assert fresh(post).state == "unknown"
-        posts.reconcile(fresh(post))
+        posting.reconcile(fresh(post))
     assert (fresh(post).state, len(on_x(connected))) == ("published", 1)
 
 
 def test_try_later_waits_as_long_as_the_network_says(sending, connected):
     post = of(sending, "x")
     connected.fault("x", "rate_limited", "post", times=1)
-    posts.publish(post)
+    posting.publish(post)
     post = fresh(post)
     assert (post.state, on_x(connected)) == ("approved", [])
     assert post.due_at > timezone.now()
@@ -225,7 +225,7 @@ def test_try_later_waits_as_long_as_the_network_says(sending, connected):
 def test_a_refused_login_holds_the_post_and_pauses_the_channel(sending, connected):
     post = of(sending, "x")
     connected.fault("x", "unauthorized", "post")
-    posts.publish(post)
+    posting.publish(post)
     post = fresh(post)
     assert (post.state, post.channel.paused) == ("held", True)
     assert post.channel.attention == post.outcome
@@ -235,11 +235,11 @@ def test_a_refused_login_holds_the_post_and_pauses_the_channel(sending, connecte
 def test_a_channel_whose_account_was_mended_posts_again(sending, connected, anne):
     post = of(sending, "x")
     connected.fault("x", "unauthorized", "post", times=1)
-    posts.publish(post)
+    posting.publish(post)
     channel = fresh(post).channel
     posts.resume_channel(channel, by=anne)
     posts.release(fresh(post), by=anne)
-    posts.publish(fresh(post))
+    posting.publish(fresh(post))
     assert (fresh(post).state, fresh(post).outcome, len(on_x(connected))) == ("published", "", 1)
     told = Event.objects.filter(noun="channel", noun_id=channel.pk).values_list("verb", "by__username")
     assert list(told) == [("paused", None), ("resumed", "anne")]
@@ -264,7 +264,7 @@ def test_an_account_that_cannot_be_opened_is_held_and_its_channel_paused(sending
         settings.NETWORK_URLS, settings.LOOPBACK_ONLY = {"facebook": "https://graph.facebook.com"}, True
     else:
         settings.NETWORK_URLS = {}
-    posts.publish(fresh(post))
+    posting.publish(fresh(post))
     told = fresh(post)
     assert (told.state, told.channel.paused, told.channel.attention) == ("held", True, told.outcome)
     assert said in told.outcome
@@ -274,12 +274,12 @@ def test_an_account_that_cannot_be_opened_is_held_and_its_channel_paused(sending
 def test_an_unknown_post_of_an_account_that_cannot_be_opened_is_asked_about_in_the_end(sending, connected):
     post = of(sending, "facebook")
     connected.fault("facebook", "close_after_commit", "post", times=1)
-    posts.publish(post)
+    posting.publish(post)
     Channel.objects.filter(pk=post.channel_id).update(sealed_credentials="sealed with a lost key")
-    for _ in posts.LOOKS:
-        posts.reconcile(fresh(post))
+    for _ in posting.LOOKS:
+        posting.reconcile(fresh(post))
     told = fresh(post)
-    assert (told.state, told.looks, told.look_at) == ("unknown", len(posts.LOOKS), None)
+    assert (told.state, told.looks, told.look_at) == ("unknown", len(posting.LOOKS), None)
     assert told.outcome.startswith("The timeline could not be read: Stored credentials cannot be opened")
 
 
@@ -289,18 +289,18 @@ def test_what_is_long_overdue_is_not_posted_before_a_person_releases_it(sending,
     Post.objects.filter(pk=post.pk).update(due_at=datetime(2007, 3, 31, 9, 0, tzinfo=UTC))
     Post.objects.filter(pk=just_in_time.pk).update(due_at=timezone.now() - late + timedelta(minutes=1))
     for waiting in (post, just_in_time):
-        posts.publish(fresh(waiting))
+        posting.publish(fresh(waiting))
     assert (fresh(post).state, fresh(just_in_time).state, len(on_x(connected))) == ("held", "published", 1)
     assert fresh(post).outcome == "This was due on 31 March at 09:00 UTC; release it if it should still go out."
     posts.release(fresh(post), by=anne)
-    posts.publish(fresh(post))
+    posting.publish(fresh(post))
     assert (fresh(post).state, len(on_x(connected))) == ("published", 2)
 
 
 def test_a_text_that_the_network_refuses_is_refused_for_good(sending, connected):
     post = of(sending, "facebook")
     connected.fault("facebook", "code_100", "post")
-    posts.publish(post)
+    posting.publish(post)
     assert (fresh(post).state, on_facebook(connected)) == ("refused", [])
 
 
@@ -352,7 +352,7 @@ def test_a_post_worded_by_staff_stays_so_and_is_checked(channels, digest, anne, 
 def test_what_went_out_with_a_digest_that_was_stopped_is_not_drafted_again(sending, connected, publication, anne):
     assert not posts.reached(sending)
     gone = of(sending, "x")
-    posts.publish(gone)
+    posting.publish(gone)
     assert posts.reached(sending)
     digests.cancel(sending, by=anne, why="the wrong edition")
     # However the items become free again: the network has this one.
@@ -421,7 +421,7 @@ def test_credentials_are_sealed(channels):
 
 def test_every_move_of_a_post_is_in_its_history(sending, connected):
     post = of(sending, "x")
-    posts.publish(post)
+    posting.publish(post)
     moves = Event.objects.filter(noun="post", noun_id=post.pk).values_list("verb", "before", "after")
     assert list(moves) == [
         ("drafted", "", ""),
@@ -435,8 +435,8 @@ def test_every_move_of_a_post_is_in_its_history(sending, connected):
     ("asked", "index"),
     [
         (lambda: Post.objects.filter(state="publishing"), "post_publishing"),
-        (posts.to_look_for, "post_unknown"),
-        (posts.due, "post_due"),
+        (posting.to_look_for, "post_unknown"),
+        (posting.due, "post_due"),
     ],
 )
 def test_the_clock_asks_an_index_and_scans_no_table(sending, asked, index):

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from publisher import posts
+from publisher import posting
 from publisher.models import Post
 
 
 @shared_task(name="workers.social.publish")
 def publish(post_id: int) -> None:
-    posts.publish(_post(post_id))
+    posting.publish(_post(post_id))
 
 
 @shared_task(name="workers.social.reconcile")
 def reconcile(post_id: int) -> None:
-    found = posts.to_look_for().select_related("channel__publication", "picture").filter(pk=post_id).first()
+    found = posting.to_look_for().select_related("channel__publication", "picture").filter(pk=post_id).first()
     if found:
-        posts.reconcile(found)
+        posting.reconcile(found)
 
 
 def _post(post_id: int) -> Post:

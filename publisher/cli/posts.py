@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from django.utils import timezone
 
-from .. import epoch, posts
+from .. import epoch, posting, posts
 from ..lifecycle import Refusal
 from ..models import Channel, Post, Publication, Slot
 from .answers import By, In, Json, as_json, say, table, the_person, the_publication
@@ -67,7 +67,7 @@ def publish(post_id: int) -> None:
     if doubt := epoch.doubt():
         raise Refusal(doubt)
     Post.objects.filter(pk=post.pk, state=Post.State.APPROVED).update(due_at=timezone.now())
-    posts.publish(post)
+    posting.publish(post)
     post.refresh_from_db()
     say(f"{post.get_state_display()}: {post.remote_url or post.outcome or 'not yet; see its digest'}")
 

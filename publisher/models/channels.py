@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 from django.db import models
 from django.db.models import Q
@@ -112,6 +113,8 @@ class Post(Lives):
     picture = models.ForeignKey(Picture, models.PROTECT, null=True, blank=True)
     image_alt = models.CharField(max_length=1000, blank=True)
     position = models.PositiveIntegerField(default=0)
+    #: What networks know it by at each attempt. At random: of a clone's posts a number would name others of ours.
+    key = models.UUIDField(default=uuid4, unique=True, editable=False)
     declined = models.BooleanField(
         default=False, help_text="A person cancelled it: a new proof does not draft it again."
     )

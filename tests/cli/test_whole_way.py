@@ -7,7 +7,7 @@ import json
 import pytest
 from django.utils import timezone
 
-from publisher import digests, posts, sources
+from publisher import digests, posting, sources
 from publisher.delivery import sending
 from publisher.models import Digest, Post
 
@@ -62,7 +62,7 @@ def work() -> None:
         digests.finish(digest)
         Post.objects.filter(state="approved").update(due_at=timezone.now())
         for post in Post.objects.select_related("channel", "item", "digest", "picture"):
-            posts.publish(post)
+            posting.publish(post)
 
 
 def mailed(sandbox) -> list[str]:
