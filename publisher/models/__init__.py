@@ -6,6 +6,7 @@ from .deliveries import Delivery, Hold, Notice
 from .digests import Approval, Digest, Entry, Proof
 from .epochs import Epoch
 from .events import Event
+from .handshakes import Handshake
 from .items import Item, Picture
 from .members import Consent, Member, Subscription, Suppression
 from .paces import Pace
@@ -22,6 +23,7 @@ __all__ = [
     "Entry",
     "Epoch",
     "Event",
+    "Handshake",
     "Hold",
     "Item",
     "Lease",

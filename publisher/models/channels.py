@@ -17,12 +17,29 @@ from .publications import Publication
 class Channel(models.Model):
     """A connected account on a network. Its credentials are sealed; nothing prints them."""
 
+    class WhenSpent(models.TextChoices):
+        ASK = "ask", "wait for a person"
+        MONTH = "month", "wait for the next month"
+
     publication = models.ForeignKey(Publication, models.CASCADE, related_name="channels")
     network = models.CharField(max_length=20, help_text="A key of publisher.networks.NETWORKS.")
     account = models.CharField(max_length=120, help_text="The handle or page as followers know it.")
     sealed_credentials = models.TextField(blank=True)
     paused = models.BooleanField(default=False)
     attention = models.TextField(blank=True, help_text="A sentence when a person is needed.")
+    #: In the currency of the price table; nothing: as much as it costs. See publisher/budgets.py.
+    budget = models.DecimalField(max_digits=10, decimal_places=3, null=True, blank=True)
+    when_spent = models.CharField(max_length=5, choices=WhenSpent, default=WhenSpent.ASK)
+    spent_in = models.CharField(max_length=7, blank=True, help_text="The month of which staff know that it is spent.")
+    #: What the daily look at the account found: publisher/checkups.py.
+    check_at = models.DateTimeField(default=timezone.now)
+    checked_at = models.DateTimeField(null=True, blank=True)
+    health = models.TextField(blank=True, help_text="What the last look found wrong, in a sentence.")
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="When it ends by itself, as far as is known.")
+    announced = models.DateTimeField(null=True, blank=True, help_text="The end that staff were told of.")
+    #: Who is asking for new credentials, and since when: publisher/tokens.py.
+    renewing_by = models.CharField(max_length=120, blank=True)
+    renewing_since = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["network", "account"]
@@ -119,6 +136,9 @@ class Post(Lives):
         default=False, help_text="A person cancelled it: a new proof does not draft it again."
     )
     due_at = models.DateTimeField(null=True, blank=True)
+    #: What the last attempt costs, if it went out; and the month whose budget left nothing for it.
+    charged = models.DecimalField(max_digits=10, decimal_places=3, null=True, blank=True)
+    spent_in = models.CharField(max_length=7, blank=True)
     attempts = models.PositiveIntegerField(default=0)
     holder = models.CharField(max_length=120, blank=True)
     intent_at = models.DateTimeField(null=True, blank=True)
