@@ -19,6 +19,7 @@ CREATE TABLE IF NOT EXISTS accounts (
     token TEXT NOT NULL UNIQUE,
     credentials TEXT NOT NULL,
     created_at TEXT NOT NULL,
+    repeats INTEGER NOT NULL,
     PRIMARY KEY (network, id)
 );
 """
@@ -32,7 +33,7 @@ CREDENTIALS = {
     ),
     "facebook": ({"page_id", "page_token"}, {"app_secret", "version", "expires_at"}, "page_token"),
 }
-KEYS = {"network", "handle", "page_id", "name", "credentials"}
+KEYS = {"network", "handle", "page_id", "name", "credentials", "repeats"}
 HANDLE = re.compile(r"[A-Za-z0-9_.]{1,50}")
 PATHS = {"x": "/x/@{handle}", "facebook": "/facebook/{id}"}
 
@@ -52,7 +53,10 @@ def routes(store: Store) -> list[web.RouteDef]:
 
 
 def add(store: Store, wish: dict[str, Any]) -> dict[str, Any]:
-    """Register an account, or give a known one new credentials; its posts stay."""
+    """Register an account, or give a known one new credentials; its posts stay.
+
+    One that `repeats` may say the same twice: a network notices a duplicate often, and not always.
+    """
     network, credentials = _checked(wish)
     handle = str(wish.get("handle") or wish.get("page_id") or credentials.get("page_id") or "").lstrip("@")
     if not HANDLE.fullmatch(handle):
@@ -63,7 +67,7 @@ def add(store: Store, wish: dict[str, Any]) -> dict[str, Any]:
     if other:
         raise control.Wrong(f"This token already belongs to {other['handle']}.")
     store.run(
-        "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT OR REPLACE INTO accounts VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
         network,
         identity,
         handle,
@@ -71,6 +75,7 @@ def add(store: Store, wish: dict[str, Any]) -> dict[str, Any]:
         token,
         json.dumps(credentials),
         now(),
+        bool(wish.get("repeats")),
     )
     return by_id(store, network, identity) or {}
 

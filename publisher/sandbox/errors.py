@@ -1,11 +1,12 @@
 """The words in which X and Graph refuse, as data: what their documents and seen replies say."""
 
 import json
-import time
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
+
+from publisher.sandbox import clock
 
 PROBLEMS = "https://api.x.com/2/problems"
 
@@ -229,4 +230,4 @@ def rate_headers(limit: int, used: int, reset: int) -> dict[str, str]:
 
 def in_seconds(seconds: float) -> int:
     """The epoch second that lies this far ahead (or behind)."""
-    return int(time.time() + seconds)
+    return int(clock.time() + seconds)

@@ -40,7 +40,7 @@ def routes(store: Store) -> list[web.RouteDef]:
         return web.json_response([graph_posts.public(store, row) for row in graph_posts.every(store)])
 
     async def log(request: web.Request) -> web.Response:
-        return web.json_response(store.log("graph"))
+        return web.json_response(store.log("graph", request.query.get("who")))
 
     reading, listing = {"fields"}, {"fields", "limit", "since", "until", "after"}
     post = {"message", "link", "published", "attached_media"}

@@ -103,9 +103,13 @@ def _check_message(store: Store, account: Account, message: str) -> None:
     """Not too long, and not the words of another post of the last day that still stands."""
     if len(message) > LONGEST_MESSAGE:
         raise errors.graph(100, message="(#100) The message is too long")
-    if message and store.row(
-        "SELECT 1 FROM graph_posts WHERE page = ? AND message = ? AND created_at > ? AND deleted_at IS NULL",
-        *(account["id"], message, now(ago=DAY)),
+    if (
+        message
+        and not account["repeats"]
+        and store.row(
+            "SELECT 1 FROM graph_posts WHERE page = ? AND message = ? AND created_at > ? AND deleted_at IS NULL",
+            *(account["id"], message, now(ago=DAY)),
+        )
     ):
         raise errors.graph(506, 1455006)
 

@@ -4,13 +4,12 @@ import base64
 import hashlib
 import hmac
 import re
-import time
 from typing import Any
 from urllib.parse import parse_qsl, quote, unquote
 
 from aiohttp import web
 
-from publisher.sandbox import accounts, errors
+from publisher.sandbox import accounts, clock, errors
 from publisher.sandbox.store import Store
 
 SCHEMA = """
@@ -94,7 +93,7 @@ def _q(text: str) -> str:
 
 
 def _take_nonce(store: Store, said: dict[str, str]) -> None:
-    now = int(time.time())
+    now = int(clock.time())
     at = int(said["oauth_timestamp"]) if said["oauth_timestamp"].isdigit() else 0
     if abs(now - at) > CLOCK_MAY_DIFFER:
         raise _unauthorized("timestamp")

@@ -1,7 +1,6 @@
 """How often an account has called: fixed windows, as X counts them and as Graph's percentages are made."""
 
-import time
-
+from publisher.sandbox import clock
 from publisher.sandbox.store import Store
 
 SCHEMA = """
@@ -17,7 +16,7 @@ CREATE TABLE IF NOT EXISTS rates (
 
 def count(store: Store, who: str, operation: str, *, seconds: int) -> tuple[int, int]:
     """Count one call; how many there are in this window with it, and when the window ends (epoch)."""
-    now = int(time.time())
+    now = int(clock.time())
     with store.transaction():
         row = store.row("SELECT began, used FROM rates WHERE who = ? AND operation = ?", who, operation)
         fresh = row is None or row["began"] + seconds <= now

@@ -8,11 +8,12 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from pathlib import Path
 
 from aiohttp import web
 
-from publisher.sandbox import faults, mail, pages, store
+from publisher.sandbox import clock, faults, mail, pages, store
 from publisher.sandbox.store import Store
 
 log = logging.getLogger("publisher.sandbox")
@@ -78,6 +79,7 @@ async def with_headers(request: web.Request, handler: Handler) -> web.StreamResp
     if not response.prepared:
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
+        response.headers["Date"] = formatdate(clock.time(), usegmt=True)
     return response
 
 

@@ -8,7 +8,6 @@ import importlib
 import json
 import sqlite3
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,10 +16,12 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from publisher.sandbox import clock
+
 # 4 November 2010, where X's own ids begin to count.
 EPOCH = 1288834974.657
 
-ROOMS = ("accounts", "rates", "faults", "x", "graph", "mail", "pages")
+ROOMS = ("clock", "accounts", "rates", "faults", "x", "graph", "mail", "pages")
 
 LOG = """
 CREATE TABLE IF NOT EXISTS log (
@@ -81,7 +82,7 @@ class Store:
     def new_id(self) -> int:
         """A number above every earlier one, of the length that both networks print (made of the time)."""
         with self.lock:
-            self.last_id = max(self.last_id + 1, int((time.time() - EPOCH) * 1000) << 22)
+            self.last_id = max(self.last_id + 1, int((clock.time() - EPOCH) * 1000) << 22)
             return self.last_id
 
     def record(self, room: str, *, who: str, what: str, body: bytes | str = b"", **facts: Any) -> int:
@@ -97,17 +98,21 @@ class Store:
             json.dumps(facts, ensure_ascii=False),
         )
 
-    def log(self, room: str) -> list[dict[str, Any]]:
-        """The lines of one room, oldest first: seq, at, who, what, body_sha256 and the facts beside them."""
+    def log(self, room: str, who: str | None = None) -> list[dict[str, Any]]:
+        """The lines of one room, oldest first: seq, at, who, what, body_sha256 and the facts beside them.
+
+        With `who`, those of one account alone.
+        """
         return [
             {key: row[key] for key in ("at", "who", "what", "body_sha256")}
             | {"seq": row["id"]}
             | json.loads(row["facts"])
-            for row in self.rows("SELECT * FROM log WHERE room = ? ORDER BY id", room)
+            for row in self.rows("SELECT * FROM log WHERE room = ? AND who = coalesce(?, who) ORDER BY id", room, who)
         ]
 
     def forget(self) -> None:
-        """Forget everything, the log too: the tables are dropped and made anew."""
+        """Forget everything, the log too: the tables are dropped and made anew, the clock is right again."""
+        clock.put(ahead=0)
         with self.lock:
             for table in self.rows("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"):
                 self.db.execute(f'DROP TABLE "{table["name"]}"')
@@ -120,6 +125,7 @@ class Store:
 
 def open(folder: Path | str) -> Store:
     """The store in this folder, created with all tables where it is missing."""
+    clock.put(ahead=0)
     path = Path(folder) / "sandbox.sqlite3"
     path.parent.mkdir(parents=True, exist_ok=True)
     db = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
@@ -133,7 +139,7 @@ def open(folder: Path | str) -> Store:
 
 def now(*, ago: float = 0) -> str:
     """This moment (or so many seconds ago) in UTC, as X prints times: 2027-03-31T09:00:00.000Z."""
-    return printed(datetime.now(UTC) - timedelta(seconds=ago))
+    return printed(clock.moment() - timedelta(seconds=ago))
 
 
 def printed(moment: datetime) -> str:

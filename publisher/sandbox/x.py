@@ -67,7 +67,7 @@ def routes(store: Store) -> list[web.RouteDef]:
         return web.json_response([public(store, row) for row in every(store)])
 
     async def log(request: web.Request) -> web.Response:
-        return web.json_response(store.log("x"))
+        return web.json_response(store.log("x", request.query.get("who")))
 
     # The limits are per user and quarter of an hour, from X's page on rate limits.
     return [
@@ -145,7 +145,9 @@ def _check_reply(store: Store, parent: str | None) -> None:
 
 def _check_new(store: Store, account: dict[str, Any], text: str) -> None:
     """No second post with the same text within a day. A deleted one no longer counts: X's habit is unknown."""
-    if text and store.row(
+    if account["repeats"] or not text:
+        return
+    if store.row(
         "SELECT 1 FROM x_posts WHERE account = ? AND text = ? AND created_at > ? AND deleted_at IS NULL",
         account["id"],
         text,

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
+import time
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from publisher.sandbox import store
+from publisher.sandbox import clock, store
 from tests.sandbox.conftest import KEYS, PAGE, Client, Sandbox
 
 
@@ -129,3 +132,26 @@ def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
         fail()
     assert things.log("x") == []
     things.close()
+
+
+def test_its_clock_can_be_put_ahead(sandbox: Sandbox, x: Client) -> None:
+    x.create_tweet(text="Now")
+    requests.post(f"{sandbox.url}/control/clock", json={"ahead": 86_400}, timeout=5)
+
+    answer = sandbox.get("/x/posts.json")
+    assert x.create_tweet(text="A day later").status_code == 401  # our signature is of yesterday
+    shown = parsedate_to_datetime(answer.headers["Date"]) - datetime.fromisoformat(answer.json()[0]["created_at"])
+    assert timedelta(hours=23) < shown < timedelta(hours=25)
+    sandbox.store.forget()
+    assert abs(clock.time() - time.time()) < 60
+
+
+def test_an_account_that_repeats_itself_may(sandbox: Sandbox, x: Client, page: Any) -> None:
+    for network, credentials in (("x", KEYS), ("facebook", PAGE)):
+        wish = {"network": network, "handle": "update_news", "credentials": credentials, "repeats": True}
+        assert register(sandbox, **wish).status_code == 201
+
+    assert [x.create_tweet(text="Again").status_code for _ in range(2)] == [201, 201]
+    assert [page("POST", "1001/feed", message="Again").status_code for _ in range(2)] == [200, 200]
+    assert [line["text"] for line in sandbox.json("/graph/log.json?who=1001")] == ["Again", "Again"]
+    assert sandbox.json("/graph/log.json?who=1002") == []
