@@ -1,5 +1,6 @@
 """The nouns. One module each; the verbs that move them are in publisher/items.py, digests.py, members.py, posts.py."""
 
+from .campaigns import Campaign
 from .channels import Channel, Post, Slot
 from .clockwork import Lease, Run
 from .deliveries import Delivery, Hold, Notice
@@ -7,15 +8,18 @@ from .digests import Approval, Digest, Entry, Proof
 from .epochs import Epoch
 from .events import Event
 from .handshakes import Handshake
-from .items import Item, Picture
+from .items import Item, Picture, Tag
 from .members import Consent, Member, Subscription, Suppression
 from .paces import Pace
 from .people import Person
+from .post_sets import PostSet
 from .publications import Publication, StandingSection
 from .sources import Source
+from .wordings import Wording
 
 __all__ = [
     "Approval",
+    "Campaign",
     "Channel",
     "Consent",
     "Delivery",
@@ -33,6 +37,7 @@ __all__ = [
     "Person",
     "Picture",
     "Post",
+    "PostSet",
     "Proof",
     "Publication",
     "Run",
@@ -41,4 +46,6 @@ __all__ = [
     "StandingSection",
     "Subscription",
     "Suppression",
+    "Tag",
+    "Wording",
 ]

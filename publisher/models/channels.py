@@ -8,9 +8,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from .. import sealing
+from .campaigns import Campaign
 from .digests import Digest
 from .items import Item, Picture
 from .lives import Lives, known_states, moves
+from .post_sets import PostSet
 from .publications import Publication
 
 
@@ -27,6 +29,8 @@ class Channel(models.Model):
     sealed_credentials = models.TextField(blank=True)
     paused = models.BooleanField(default=False)
     attention = models.TextField(blank=True, help_text="A sentence when a person is needed.")
+    #: The network wants nothing more of this account before then.
+    resting_until = models.DateTimeField(null=True, blank=True)
     #: In the currency of the price table; nothing: as much as it costs. See publisher/budgets.py.
     budget = models.DecimalField(max_digits=10, decimal_places=3, null=True, blank=True)
     when_spent = models.CharField(max_length=5, choices=WhenSpent, default=WhenSpent.ASK)
@@ -118,11 +122,15 @@ class Post(Lives):
     class Purpose(models.TextChoices):
         ITEM = "item", "an item"
         DIGEST = "digest", "a digest"
+        CAMPAIGN = "campaign", "an invitation to a campaign"
 
     channel = models.ForeignKey(Channel, models.PROTECT, related_name="posts")
     purpose = models.CharField(max_length=10, choices=Purpose)
     digest = models.ForeignKey(Digest, models.PROTECT, null=True, blank=True, related_name="posts")
+    post_set = models.ForeignKey(PostSet, models.PROTECT, null=True, blank=True, related_name="posts")
     item = models.ForeignKey(Item, models.PROTECT, null=True, blank=True, related_name="posts")
+    #: Which it invites to, or whose hashtag it carries.
+    campaign = models.ForeignKey(Campaign, models.PROTECT, null=True, blank=True, related_name="posts")
     text = models.TextField()
     #: Staff have worded it themselves: making a new proof keeps it.
     edited = models.BooleanField(default=False)
@@ -139,6 +147,8 @@ class Post(Lives):
     #: What the last attempt costs, if it went out; and the month whose budget left nothing for it.
     charged = models.DecimalField(max_digits=10, decimal_places=3, null=True, blank=True)
     spent_in = models.CharField(max_length=7, blank=True)
+    #: The network said "later": not before this. Its time in the plan stays, so that a late one is known as late.
+    not_before = models.DateTimeField(null=True, blank=True)
     attempts = models.PositiveIntegerField(default=0)
     holder = models.CharField(max_length=120, blank=True)
     intent_at = models.DateTimeField(null=True, blank=True)
@@ -168,6 +178,11 @@ class Post(Lives):
                 fields=["digest", "channel", "purpose"],
                 condition=Q(item__isnull=True) & ~Q(state="cancelled"),
                 name="digest_post_once",
+            ),
+            models.UniqueConstraint(
+                fields=["campaign", "channel"],
+                condition=Q(purpose="campaign") & ~Q(state="cancelled"),
+                name="campaign_post_once",
             ),
             models.UniqueConstraint(
                 fields=["channel", "remote_id"], condition=~Q(remote_id=""), name="remote_post_once"

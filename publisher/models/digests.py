@@ -132,7 +132,9 @@ class Entry(models.Model):
 class Proof(models.Model):
     """Frozen bytes, and the SHA-256 over all of them. Never updated."""
 
-    digest = models.ForeignKey(Digest, models.PROTECT, related_name="proofs")
+    #: Of a digest, or of posts outside one.
+    digest = models.ForeignKey(Digest, models.PROTECT, null=True, blank=True, related_name="proofs")
+    post_set = models.ForeignKey("PostSet", models.PROTECT, null=True, blank=True, related_name="proofs")
     sha256 = models.CharField(max_length=64)
     subject = models.TextField()
     html = models.TextField()
@@ -149,7 +151,15 @@ class Proof(models.Model):
 
     class Meta:
         ordering = ["-id"]
-        constraints = [models.UniqueConstraint(fields=["digest", "sha256"], name="proof_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["digest", "sha256"], name="proof_once"),
+            models.UniqueConstraint(fields=["post_set", "sha256"], name="set_proof_once"),
+            models.CheckConstraint(
+                condition=Q(digest__isnull=True, post_set__isnull=False)
+                | Q(digest__isnull=False, post_set__isnull=True),
+                name="proof_of_one",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.subject} {self.sha256[:12]}"

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import unicodedata
+
 from django.db import models
 from django.db.models import Q
 
@@ -84,3 +86,28 @@ class Item(Lives):
             self.entries.filter(released=False).exists()
             or self.posts.exclude(Q(state="draft") | Q(state="cancelled")).exists()
         )
+
+
+def tag_key(name: str) -> str:
+    """A tag as tags are compared: "Clean Water", "clean-water" and "#CleanWater" are one."""
+    folded = unicodedata.normalize("NFKC", name).casefold()
+    # Letters, their marks, numbers: what parts words or decorates them is no difference.
+    return "".join(letter for letter in folded if unicodedata.category(letter)[0] in "LMN")[:64]
+
+
+class Tag(models.Model):
+    """A word that an item is filed under, by its source (a category) or by staff. Campaigns gather items by them."""
+
+    item = models.ForeignKey(Item, models.CASCADE, related_name="tags")
+    key = models.CharField(max_length=64)
+    name = models.CharField(max_length=64)
+    #: Staff took it off: the source, which still says it, does not bring it back.
+    dropped = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [models.UniqueConstraint(fields=["item", "key"], name="tag_once")]
+        indexes = [models.Index(fields=["key"], name="tag_key")]
+
+    def __str__(self) -> str:
+        return self.name
