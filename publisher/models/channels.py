@@ -4,7 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from .. import sealing
@@ -31,6 +31,15 @@ class Channel(models.Model):
     attention = models.TextField(blank=True, help_text="A sentence when a person is needed.")
     #: The network wants nothing more of this account before then.
     resting_until = models.DateTimeField(null=True, blank=True)
+    #: When it posts, on the publication's clock: publisher/slots.py. Quiet hours may end on the next day.
+    quiet_from = models.TimeField(null=True, blank=True)
+    quiet_until = models.TimeField(null=True, blank=True)
+    spacing_minutes = models.PositiveIntegerField(default=0, help_text="So far two posts are apart.")
+    late_after = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Seconds after which a post asks; empty: as PUBLISHER_LATE_AFTER says."
+    )
+    #: Quiet hours or the last post keep the next one back, but not what a person sends now.
+    free_at = models.DateTimeField(null=True, blank=True)
     #: In the currency of the price table; nothing: as much as it costs. See publisher/budgets.py.
     budget = models.DecimalField(max_digits=10, decimal_places=3, null=True, blank=True)
     when_spent = models.CharField(max_length=5, choices=WhenSpent, default=WhenSpent.ASK)
@@ -47,7 +56,14 @@ class Channel(models.Model):
 
     class Meta:
         ordering = ["network", "account"]
-        constraints = [models.UniqueConstraint(fields=["publication", "network", "account"], name="channel_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["publication", "network", "account"], name="channel_once"),
+            models.CheckConstraint(
+                condition=Q(quiet_from=None, quiet_until=None)
+                | (Q(quiet_from__isnull=False, quiet_until__isnull=False) & ~Q(quiet_from=F("quiet_until"))),
+                name="channel_quiet_hours",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.network} {self.account}"
@@ -124,6 +140,13 @@ class Post(Lives):
         DIGEST = "digest", "a digest"
         CAMPAIGN = "campaign", "an invitation to a campaign"
 
+    class Timing(models.TextChoices):
+        """How it comes to its time. Placing it anew leaves alone what a person chose."""
+
+        PLANNED = "planned", "by its channel's timetable"
+        CHOSEN = "chosen", "a person chose it"
+        NOW = "now", "now, as a person said, whatever the hour"
+
     channel = models.ForeignKey(Channel, models.PROTECT, related_name="posts")
     purpose = models.CharField(max_length=10, choices=Purpose)
     digest = models.ForeignKey(Digest, models.PROTECT, null=True, blank=True, related_name="posts")
@@ -143,7 +166,10 @@ class Post(Lives):
     declined = models.BooleanField(
         default=False, help_text="A person cancelled it: a new proof does not draft it again."
     )
+    timing = models.CharField(max_length=7, choices=Timing, default=Timing.PLANNED)
+    priority = models.SmallIntegerField(default=0, help_text="Of items of one day the higher goes first.")
     due_at = models.DateTimeField(null=True, blank=True)
+    slot_at = models.DateTimeField(null=True, blank=True, help_text="The weekly time that is its own.")
     #: What the last attempt costs, if it went out; and the month whose budget left nothing for it.
     charged = models.DecimalField(max_digits=10, decimal_places=3, null=True, blank=True)
     spent_in = models.CharField(max_length=7, blank=True)
@@ -167,6 +193,8 @@ class Post(Lives):
             models.Index(fields=["due_at"], condition=Q(state="approved"), name="post_due"),
             models.Index(fields=["state_since"], condition=Q(state="publishing"), name="post_publishing"),
             models.Index(fields=["look_at"], condition=Q(state="unknown"), name="post_unknown"),
+            # What was the channel's last?
+            models.Index(fields=["channel", "intent_at"], name="post_last"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -186,6 +214,12 @@ class Post(Lives):
             ),
             models.UniqueConstraint(
                 fields=["channel", "remote_id"], condition=~Q(remote_id=""), name="remote_post_once"
+            ),
+            # Of two who place posts at once neither gets what the other has taken.
+            models.UniqueConstraint(
+                fields=["channel", "slot_at"],
+                condition=Q(slot_at__isnull=False) & ~Q(state="cancelled"),
+                name="slot_taken_once",
             ),
             known_states(POST_MOVES, "post_state_known"),
         ]
