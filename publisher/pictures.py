@@ -1,4 +1,4 @@
-"""Pictures: checked, turned upright, stripped of metadata, made small enough for a letter, kept by their hash."""
+"""Pictures: checked, turned upright, stripped of metadata, made to fit a letter or a network, kept by their hash."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ import warnings
 
 from PIL import Image, ImageOps
 
+from . import renditions
 from .lifecycle import Refusal
 from .models import Picture
+from .networks import network_class
 
 MAX_BYTES = 10_000_000
 MAX_PIXELS = 40_000_000
@@ -26,12 +28,36 @@ def keep(content: bytes) -> Picture:
     image.thumbnail((WIDTH, HEIGHT), Image.Resampling.LANCZOS)
     written = io.BytesIO()
     image.save(written, kind, optimize=True, **({"quality": 85} if kind == "JPEG" else {}))
-    clean = written.getvalue()
+    return store(written.getvalue(), _KEPT[kind], image.size)
+
+
+def store(clean: bytes, media_type: str, size: tuple[int, int]) -> Picture:
+    """The row of these bytes, which we made ourselves."""
+    width, height = size
     picture, _ = Picture.objects.get_or_create(
         sha256=hashlib.sha256(clean).hexdigest(),
-        defaults={"media_type": _KEPT[kind], "width": image.width, "height": image.height, "content": clean},
+        defaults={"media_type": media_type, "width": width, "height": height, "content": clean},
     )
     return picture
+
+
+def for_network(picture: Picture, network: str) -> Picture | None:
+    """The picture as this network takes it, a row of its own where it had to be made smaller; None if it takes none.
+
+    It is made before the approval, not at the posting: so the proof names by their hash the bytes that go out.
+    """
+    rules = network_class(network).pictures
+    if rules is None:
+        return None
+    content = bytes(picture.content)
+    try:
+        made, media_type = renditions.fit(content, picture.media_type, rules)
+    except ValueError as problem:
+        raise Refusal(f"{network_class(network).label}: {problem}") from problem
+    if made == content:
+        return picture
+    with Image.open(io.BytesIO(made)) as image:
+        return store(made, media_type, image.size)
 
 
 def _opened(content: bytes) -> Image.Image:

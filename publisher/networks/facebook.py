@@ -27,6 +27,7 @@ from publisher.networks.base import (
     Failure,
     Outgoing,
     Picture,
+    PictureRules,
     Published,
     Refused,
     TryLater,
@@ -123,6 +124,7 @@ class Facebook(Adapter):
     label = "Facebook"
     limit = 63206
     link_in_text = False
+    pictures = PictureRules(LARGEST_PICTURE, longest_side=4096, media_types=tuple(PICTURES))
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ from publisher.networks.base import (
     Failure,
     Outgoing,
     Picture,
+    PictureRules,
     Published,
     Refused,
     TryLater,
@@ -144,6 +145,8 @@ class X(Adapter):
     limit = 280
     link_in_text = True
     measure = staticmethod(weigh)
+    pictures = PictureRules(LARGEST_PICTURE, longest_side=4096, media_types=tuple(PICTURES))
+    longest_alt = LONGEST_ALT
 
     def __init__(
         self,
