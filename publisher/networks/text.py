@@ -4,23 +4,23 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
-from functools import cache
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, select_autoescape
 from wcwidth import iter_graphemes
 
 from publisher.counting import extract_urls_with_indices, parse_tweet
 from publisher.networks import network_class
-
-TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "social"
+from publisher.networks.wording import complaint, default, filled, has_link, kind_of
 
 Measure = Callable[[str], int]
 
 # What X counts for a URL of any length.
 URL_WEIGHT = 23
+
+# What a wording is tried with, and what its own words must leave for the news.
+SOME_LINK = "https://www.example.org/" + "a" * 40
+LEAST_ROOM = 80
 
 # Looks like a domain, with or without a scheme, whether or not its TLD is known.
 DOMAIN = re.compile(
@@ -62,95 +62,93 @@ def compose(title: str, teaser: str, link: str | None, hashtags: Iterable[str], 
     return render("item", network, title=title, teaser=teaser, link=link, hashtags=hashtags)
 
 
-def render(kind: str, network: str, *, with_picture: bool = False, **fields: Any) -> str:
-    """A post's text from templates/social, within the network's limit.
+def render(purpose: str, network: str, *, wording: str | None = None, with_picture: bool = False, **fields: Any) -> str:
+    """A post's text by a wording, or by the house's own for this purpose, within the network's limit.
 
-    Kinds and their fields, all but the first of each optional:
-        item    title, label ("Update 120. 31 March 2007"), teaser, link, hashtags
-        digest  label, headlines or else line (the organisation's own sentence), link, hashtags
-
-    What does not fit gives way in the order of GIVES_WAY; the link never does. Where a network takes the link
-    beside the text (Facebook), it stands in the text only with a picture: a photo has no field for it.
-    Raises ValueError where not even the shortest form fits.
+    Fields: title, label ("Update 120. 31 March 2007"), teaser, headlines, hashtags, link; which of them a purpose
+    has, and in which order they give way where not all fits, stands in wording.KINDS. The link never does. Where a
+    network takes the link beside the text (Facebook), it stands in the text only with a picture: a photo has no
+    field for it. Raises ValueError where not even the shortest form fits.
     """
     adapter = network_class(network)
-    fields = _tidied(fields)
+    words = default(purpose, network) if wording is None else wording
+    kept = _tidied(fields)
     if not (adapter.link_in_text or with_picture):
-        fields["link"] = None
-    wording = _wording(kind, network)
-    for give_way in (None, *GIVES_WAY):
-        if give_way:
-            give_way(fields, adapter.limit, lambda changed: adapter.measure(_written(wording, changed)))
-        text = _written(wording, fields)
+        kept["link"] = ""
+    for name in ("", *kind_of(purpose).gives_way):
+        if name:
+            _give_way(kept, name, adapter.limit, lambda changed: adapter.measure(_written(words, changed)))
+        text = _written(words, kept)
         if adapter.measure(text) <= adapter.limit:
             return text
     raise ValueError(f"A post for {adapter.label} of at most {adapter.limit} cannot be made of this: {text!r}")
 
 
+def check_wording(wording: str, purpose: str, network: str) -> None:
+    """ValueError, with a sentence for people, where posts on this network could not be worded so."""
+    adapter, kind = network_class(network), kind_of(purpose)
+    if sentence := complaint(wording, purpose):
+        raise ValueError(sentence)
+    if adapter.link_in_text and kind.link_needed and not has_link(wording):
+        raise ValueError(f"On {adapter.label} the link stands in the text: the wording needs a {{link}}.")
+    left = adapter.limit - adapter.measure(_written(wording, _tidied({"link": SOME_LINK})))
+    if left < LEAST_ROOM:
+        raise ValueError(
+            f"This leaves {max(left, 0)} of the {adapter.limit} characters that {adapter.label} takes for the news "
+            f"itself: shorten it until {LEAST_ROOM} are left."
+        )
+
+
 Fields = dict[str, Any]
 
 
-def _shorten_field(name: str) -> Callable[[Fields, int, Callable[[Fields], int]], None]:
-    def give_way(fields: Fields, limit: int, measure: Callable[[Fields], int]) -> None:
-        if fields[name]:
-            fields[name] = shorten(fields[name], limit, lambda value: measure({**fields, name: value}))
-
-    return give_way
-
-
-def _drop_last(name: str) -> Callable[[Fields, int, Callable[[Fields], int]], None]:
-    def give_way(fields: Fields, limit: int, measure: Callable[[Fields], int]) -> None:
-        whole = fields[name]
-        for kept in range(len(whole), -1, -1):
-            fields[name], fields[f"more_{name}"] = whole[:kept], len(whole) - kept
-            if measure(fields) <= limit:
-                return
-
-    return give_way
-
-
-# A teaser says least per letter, a title most. Half a headline or half a hashtag says nothing.
-GIVES_WAY = (
-    _shorten_field("teaser"),
-    _drop_last("headlines"),
-    _drop_last("hashtags"),
-    _shorten_field("line"),
-    _shorten_field("title"),
-    _shorten_field("label"),
-)
+def _give_way(fields: Fields, name: str, limit: int, measure: Callable[[Fields], int]) -> None:
+    """Shorten one field, or leave out its last parts where it is a list, until all fits or nothing of it is left."""
+    whole = fields[name]
+    if isinstance(whole, str):
+        fields[name] = shorten(whole, limit, lambda value: measure({**fields, name: value})) if whole else ""
+        return
+    for kept in range(len(whole), -1, -1):
+        fields[name], fields[f"more_{name}"] = whole[:kept], len(whole) - kept
+        if measure(fields) <= limit:
+            return
 
 
 def _tidied(fields: Mapping[str, Any]) -> Fields:
-    """All the fields a template may ask for, without stray white space; hashtags with their sign."""
-    whole = {name: fields.get(name) or "" for name in ("title", "label", "teaser", "line")}
+    """All the fields a wording may ask for, without stray white space; hashtags with their sign."""
+    link = fields.get("link") or ""
     tags = (re.sub(r"[\s#]+", "", tag) for tag in fields.get("hashtags") or ())
-    return {name: re.sub(r"[ \t]+", " ", value).strip() for name, value in whole.items()} | {
-        "link": fields.get("link"),
+    return {
+        "title": _line(fields.get("title") or "", link),
+        "label": _line(fields.get("label") or "", link),
+        "teaser": _paragraphs(fields.get("teaser") or "", link),
+        "link": link,
         "headlines": [" ".join(line.split()) for line in fields.get("headlines") or ()],
-        "hashtags": [f"#{tag}" for tag in tags if tag],
+        "hashtags": [f"#{tag}" for tag in dict.fromkeys(tags) if tag],
         "more_headlines": 0,
-        "more_hashtags": 0,
     }
 
 
-@cache
-def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        undefined=StrictUndefined,
-        autoescape=select_autoescape(default=False),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+def _line(text: str, link: str) -> str:
+    return " ".join(word for word in text.split() if word != link)
 
 
-def _wording(kind: str, network: str) -> Template:
-    """A network's own wording where it has one, else the one for all."""
-    return _environment().select_template([f"{network}/{kind}.txt", f"{kind}.txt"])
+def _paragraphs(text: str, link: str) -> str:
+    """As printed, without the post's own link: it stands in the post once."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    return "\n".join(" ".join(word for word in line.split() if word != link) for line in lines).strip()
 
 
-def _written(wording: Template, fields: Fields) -> str:
-    return re.sub(r"\n{3,}", "\n\n", re.sub(r"[ \t]+$", "", wording.render(fields), flags=re.MULTILINE)).strip()
+def _written(wording: str, fields: Fields) -> str:
+    shown = {name: value for name, value in fields.items() if isinstance(value, str)}
+    return filled(wording, shown | {"headlines": _headlines(fields), "hashtags": " ".join(fields["hashtags"])})
+
+
+def _headlines(fields: Fields) -> str:
+    lines = [f"• {headline}" for headline in fields["headlines"]]
+    if more := fields["more_headlines"]:
+        lines.append(f"… and {more} more" if lines else f"{more} items of news")
+    return "\n".join(lines)
 
 
 def shorten(text: str, limit: int, measure: Measure) -> str:

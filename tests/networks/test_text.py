@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from twitter_text import parse_tweet
 from wcwidth import iter_graphemes
 
-from publisher.networks import NETWORKS, network_class
 from publisher.networks.text import compose, render, shorten, weigh
 
 LINK = "https://www.example.org/news/2007/03/clean-water-at-last?from=update&n=120"
@@ -159,15 +158,9 @@ def test_a_digest_of_many_items_counts_the_rest():
     assert weigh(text) <= 280
 
 
-def test_a_digest_may_have_the_organisation_s_own_line():
-    text = render("digest", "x", label="Update 120", headlines=HEADLINES, line="All our news of March.", link=LINK)
-
-    assert text == f"Update 120\n\nAll our news of March.\n\n{LINK}"
-
-
 def test_what_cannot_be_made_to_fit_is_said():
     with pytest.raises(ValueError, match="at most 280"):
-        compose(TITLE, TEASER, "https://example.org/" + "a" * 5000, [], network="x")
+        compose(TITLE, "", "https://example.org/" + "a" * 5000, [], network="x")
 
 
 @pytest.mark.parametrize(
@@ -221,20 +214,6 @@ PIECES = st.sampled_from(
         f" {LINK} ",
     ]
 )
-
-
-@settings(deadline=None)
-@given(
-    st.lists(PIECES, max_size=80).map("".join),
-    st.lists(PIECES, max_size=40).map("".join),
-    st.sampled_from(list(NETWORKS)),
-)
-def test_a_post_always_fits_and_keeps_its_link(title, teaser, network):
-    adapter = network_class(network)
-    text = render("item", network, title=title, teaser=teaser, link="https://example.org/the-link", with_picture=True)
-
-    assert adapter.measure(text) <= adapter.limit
-    assert text.endswith("https://example.org/the-link")
 
 
 @settings(deadline=None)
