@@ -3,12 +3,14 @@
 from .campaigns import Campaign
 from .channels import Channel, Post, Slot
 from .clockwork import Lease, Run
+from .corrections import Correction
 from .deliveries import Delivery, Hold, Notice
 from .digests import Approval, Digest, Entry, Proof
 from .epochs import Epoch
 from .events import Event
 from .handshakes import Handshake
 from .items import Item, Picture, Tag
+from .measures import Gathering, Measure
 from .members import Consent, Member, Subscription, Suppression
 from .paces import Pace
 from .people import Person
@@ -22,15 +24,18 @@ __all__ = [
     "Campaign",
     "Channel",
     "Consent",
+    "Correction",
     "Delivery",
     "Digest",
     "Entry",
     "Epoch",
     "Event",
+    "Gathering",
     "Handshake",
     "Hold",
     "Item",
     "Lease",
+    "Measure",
     "Member",
     "Notice",
     "Pace",

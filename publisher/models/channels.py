@@ -109,7 +109,11 @@ POST_MOVES = moves(
         # Back to draft too: its text belonged to an approval that is void.
         "held": "approved cancelled draft",
         "unknown": "published approved",
-        "published": "",
+        # A person takes it off the network again.
+        "published": "removing",
+        # Back to published: the network refused to take it off, so it stands.
+        "removing": "removed published",
+        "removed": "",
         "refused": "",
         "cancelled": "",
     }
@@ -128,6 +132,8 @@ class Post(Lives):
         APPROVED = "approved", "approved"
         PUBLISHING = "publishing", "being posted"
         PUBLISHED = "published", "published"
+        REMOVING = "removing", "being removed"
+        REMOVED = "removed", "removed"
         REFUSED = "refused", "refused"
         HELD = "held", "held"
         UNKNOWN = "unknown", "unknown"
@@ -139,6 +145,7 @@ class Post(Lives):
         ITEM = "item", "an item"
         DIGEST = "digest", "a digest"
         CAMPAIGN = "campaign", "an invitation to a campaign"
+        ERRATUM = "erratum", "a correction"
 
     class Timing(models.TextChoices):
         """How it comes to its time. Placing it anew leaves alone what a person chose."""
@@ -185,6 +192,13 @@ class Post(Lives):
     remote_id = models.CharField(max_length=200, blank=True)
     remote_url = models.URLField(max_length=2000, blank=True)
     outcome = models.TextField(blank=True, help_text="What happened, in a sentence, with what is known.")
+    #: The post that was wrong. This one takes its place, and waits until that is removed; an erratum stands beside it.
+    corrects = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="corrections")
+    #: When it is next taken off the network; and how often that was tried. See publisher/removals.py.
+    remove_at = models.DateTimeField(null=True, blank=True)
+    removals = models.PositiveIntegerField(default=0)
+    #: So many of the looks at what followers did with it are over. See publisher/measures.py.
+    measured = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         ordering = ["position", "id"]
@@ -193,23 +207,28 @@ class Post(Lives):
             models.Index(fields=["due_at"], condition=Q(state="approved"), name="post_due"),
             models.Index(fields=["state_since"], condition=Q(state="publishing"), name="post_publishing"),
             models.Index(fields=["look_at"], condition=Q(state="unknown"), name="post_unknown"),
+            models.Index(fields=["remove_at"], condition=Q(state="removing"), name="post_removing"),
+            models.Index(
+                fields=["published_at"], condition=Q(state="published", measured__lt=6), name="post_to_measure"
+            ),
             # What was the channel's last?
             models.Index(fields=["channel", "intent_at"], name="post_last"),
         ]
         constraints = [
             models.UniqueConstraint(
                 fields=["item", "channel", "purpose"],
-                condition=Q(item__isnull=False) & ~Q(state="cancelled"),
+                # One that corrects another stands beside it, at least on paper.
+                condition=Q(item__isnull=False, corrects__isnull=True) & ~Q(state="cancelled"),
                 name="item_post_once",
             ),
             models.UniqueConstraint(
                 fields=["digest", "channel", "purpose"],
-                condition=Q(item__isnull=True) & ~Q(state="cancelled"),
+                condition=Q(item__isnull=True, corrects__isnull=True) & ~Q(state="cancelled"),
                 name="digest_post_once",
             ),
             models.UniqueConstraint(
                 fields=["campaign", "channel"],
-                condition=Q(purpose="campaign") & ~Q(state="cancelled"),
+                condition=Q(purpose="campaign", corrects__isnull=True) & ~Q(state="cancelled"),
                 name="campaign_post_once",
             ),
             models.UniqueConstraint(
@@ -220,6 +239,12 @@ class Post(Lives):
                 fields=["channel", "slot_at"],
                 condition=Q(slot_at__isnull=False) & ~Q(state="cancelled"),
                 name="slot_taken_once",
+            ),
+            models.UniqueConstraint(
+                fields=["corrects"],
+                condition=Q(corrects__isnull=False)
+                & Q(state__in=["draft", "approved", "held", "publishing", "unknown"]),
+                name="one_correction_at_a_time",
             ),
             known_states(POST_MOVES, "post_state_known"),
         ]
