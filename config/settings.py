@@ -68,11 +68,30 @@ MAIL_PROVIDER_URL = os.environ.get("PUBLISHER_MAIL_PROVIDER_URL", "")
 MAIL_PROVIDER_OPTIONS = os.environ.get("PUBLISHER_MAIL_PROVIDER_OPTIONS", "")
 X_API_URL = os.environ.get("PUBLISHER_X_API_URL", "").rstrip("/") or "https://api.x.com"
 GRAPH_API_URL = os.environ.get("PUBLISHER_GRAPH_API_URL", "").rstrip("/") or "https://graph.facebook.com"
-NETWORK_URLS = {"x": X_API_URL, "facebook": GRAPH_API_URL}
+# Each account is on a server of its own, which its name tells; {server} stands for it.
+MASTODON_URL = os.environ.get("PUBLISHER_MASTODON_URL", "").rstrip("/") or "https://{server}"
+BLUESKY_URL = os.environ.get("PUBLISHER_BLUESKY_URL", "").rstrip("/") or "https://bsky.social"
+NETWORK_URLS = {"x": X_API_URL, "facebook": GRAPH_API_URL, "mastodon": MASTODON_URL, "bluesky": BLUESKY_URL}
+# The apps by which accounts are connected on the networks' own pages: publisher/networks/consent.py.
+NETWORK_APPS = {
+    "x": {
+        "client_id": os.environ.get("PUBLISHER_X_CLIENT_ID", ""),
+        "client_secret": os.environ.get("PUBLISHER_X_CLIENT_SECRET", ""),
+    },
+    "facebook": {
+        "client_id": os.environ.get("PUBLISHER_FACEBOOK_APP_ID", ""),
+        "client_secret": os.environ.get("PUBLISHER_FACEBOOK_APP_SECRET", ""),
+        "version": os.environ.get("PUBLISHER_GRAPH_VERSION", ""),
+    },
+}
+# What holds for every account of a network whose credentials say nothing else.
+NETWORK_OPTIONS = {"facebook": {"version": os.environ.get("PUBLISHER_GRAPH_VERSION", "")}}
+# What networks charge.
+PRICES = Path(os.environ.get("PUBLISHER_PRICES") or ROOT / "config" / "prices.toml")
 SANDBOX_URL = os.environ.get("PUBLISHER_SANDBOX_URL", "").rstrip("/")
 # What the sandbox stands in for: mail and networks, by name. What is not named here is real.
 SANDBOXED = tuple(
-    filter(None, os.environ.get("PUBLISHER_SANDBOXED", "mail,x,facebook" if SANDBOX_URL else "").split(","))
+    filter(None, os.environ.get("PUBLISHER_SANDBOXED", "mail,x,facebook,mastodon,bluesky" if SANDBOX_URL else "").split(","))
 )
 # The demo's promise: with this set nothing but this machine is ever talked to.
 LOOPBACK_ONLY = flag("PUBLISHER_LOOPBACK_ONLY")

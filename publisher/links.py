@@ -158,5 +158,10 @@ def entry_url(entry: Entry) -> str:
     return absolute(reverse("archive-item", args=[digest.publication.slug, digest.number, entry.position]))
 
 
+def channels_url() -> str:
+    """The staff's page of the connected accounts."""
+    return absolute(reverse("items"))
+
+
 def picture_url(picture: Picture) -> str:
     return absolute(reverse("picture", args=[picture.sha256, EXTENSIONS[picture.media_type]]))

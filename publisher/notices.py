@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from . import epoch, holders, letters
+from . import epoch, holders, letters, links
 from .delivery import message, parcels
 from .delivery.addresses import CannotBuild
 from .delivery.conversation import Conversation, Outcome, Result
@@ -17,7 +17,7 @@ from .delivery.relays import Relay, RelayWrong
 from .delivery.sending import Stopped, pick_way
 from .handing import hand_over
 from .lifecycle import Overtaken, Refusal, move, note
-from .models import Member, Notice, Publication
+from .models import Member, Notice, Person, Publication
 
 State = Notice.State
 _TRIES = 10  # from a minute, doubling: about nine hours
@@ -27,11 +27,22 @@ _LONGEST = timedelta(minutes=40)
 
 def write(kind: str, publication: Publication, member: Member, /, **context: Any) -> Notice:
     """Put a mail to this member in line; templates/mail/<kind>/ says what stands in it."""
+    return _put(kind, publication, member.email, member, **context)
+
+
+def tell_staff(publication: Publication, *, headline: str, sentence: str) -> list[Notice]:
+    """A mail to everybody of the staff who has an address: something needs a person."""
+    told = Person.objects.filter(is_active=True).exclude(email="").order_by("pk")
+    context = {"headline": headline, "sentence": sentence, "organisation": publication.organisation}
+    return [_put("alert", publication, person.email, None, **context, link=links.channels_url()) for person in told]
+
+
+def _put(kind: str, publication: Publication, address: str, member: Member | None, /, **context: Any) -> Notice:
     letter = letters.render_mail(kind, **context)
     notice = Notice.objects.create(
         kind=kind,
         member=member,
-        address=member.email,
+        address=address,
         sender_name=publication.sender_name or publication.organisation,
         sender_email=publication.sender_email,
         subject=letter.subject,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from contextlib import suppress
 from typing import Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -15,9 +16,22 @@ class CannotUnseal(Exception):
     """A stored secret was sealed with a key that is no longer configured."""
 
 
-def _box() -> MultiFernet:
+def _boxes() -> list[Fernet]:
     keys = [base64.urlsafe_b64encode(hashlib.sha256(key.encode()).digest()) for key in settings.KEYS["tokens"]]
-    return MultiFernet([Fernet(key) for key in keys])
+    return [Fernet(key) for key in keys]
+
+
+def _box() -> MultiFernet:
+    return MultiFernet(_boxes())
+
+
+def which_key(sealed: str) -> int | None:
+    """Which of the configured keys opens it: 0 is the newest. None: none does."""
+    for place, box in enumerate(_boxes()):
+        with suppress(InvalidToken):
+            box.decrypt(sealed.encode())
+            return place
+    return None
 
 
 def seal(values: dict[str, Any]) -> str:

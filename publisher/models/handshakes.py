@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
+from .channels import Channel
 from .people import Person
 from .publications import Publication
 
@@ -18,6 +19,8 @@ class Handshake(models.Model):
     session_hash = models.CharField(max_length=64)
     publication = models.ForeignKey(Publication, models.CASCADE)
     network = models.CharField(max_length=20)
+    #: The one that is connected again, with new credentials for the same account.
+    channel = models.ForeignKey(Channel, models.CASCADE, null=True, blank=True)
     person = models.ForeignKey(Person, models.CASCADE)
     sealed = models.TextField()
     answered = models.BooleanField(default=False, help_text="The network has said yes: an account is to be chosen.")

@@ -1,14 +1,21 @@
 """The networks that posts go to. An adapter is a file here, its tests, and one line in NETWORKS."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from publisher.networks.base import Network
+
+if TYPE_CHECKING:
+    from publisher.networks.consent import Consent
 
 NETWORKS = {
     "x": "publisher.networks.x:X",
     "facebook": "publisher.networks.facebook:Facebook",
+    "mastodon": "publisher.networks.mastodon:Mastodon",
+    "bluesky": "publisher.networks.bluesky:Bluesky",
 }
 
 
@@ -19,6 +26,26 @@ def network_class(network: str) -> type[Any]:
     """
     module, _, name = NETWORKS[network].partition(":")
     found: type[Any] = getattr(import_module(module), name)
+    return found
+
+
+def place(network: str, address: str, *, credentials: Mapping[str, str], account: str) -> str:
+    """Where the adapter talks to. "{server}" in an address is the account's own server, where each has one.
+
+    Raises Refused where that cannot be told.
+    """
+    if "{server}" not in address:
+        return address
+    return address.replace("{server}", network_class(network).server(account, credentials))
+
+
+def consent_class(network: str) -> type[Consent] | None:
+    """How the network asks for consent on its own pages; None where accounts are connected by typing in alone."""
+    named: str = network_class(network).consent
+    if not named:
+        return None
+    module, _, name = named.partition(":")
+    found: type[Consent] = getattr(import_module(module), name)
     return found
 
 

@@ -9,10 +9,10 @@ The failures part by what has to happen next, not by what the vendor called them
 """
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import quote, quote_plus
 
 HIDDEN = "[hidden]"
@@ -131,6 +131,10 @@ class Network(Protocol):
     def tariff(outgoing: Outgoing) -> str:
         """By which line of the price table the network charges for this post."""
 
+    @staticmethod
+    def server(account: str, credentials: Mapping[str, str]) -> str:
+        """The server this account is on, of a network that has many. Raises Refused where that cannot be told."""
+
     def publish(self, outgoing: Outgoing) -> Published:
         """Send it once. Raises Refused, TryLater or Unknown, and nothing else."""
 
@@ -158,6 +162,10 @@ class Adapter:
     """What is true of a network as long as its adapter says nothing else."""
 
     label = ""
+    #: How an account is connected, see consent.py: what a person types in (consent.Field), and "module:Class" of a
+    #: consent.Consent, where they are asked on the network's own pages.
+    keys: tuple[Any, ...] = ()
+    consent = ""
     pictures: PictureRules | None = None
     longest_alt = 1000
     idempotent = False
@@ -165,6 +173,10 @@ class Adapter:
     @staticmethod
     def tariff(outgoing: Outgoing) -> str:
         return "post"
+
+    @staticmethod
+    def server(account: str, credentials: Mapping[str, str]) -> str:
+        raise Refused("All accounts of this network are at one address: set it without {server}.")
 
     def remove(self, remote_id: str) -> None:
         raise Refused(f"{self.label} lets us remove nothing: remove it there yourself.", kind="permission")
