@@ -64,6 +64,10 @@ def illustration(thing: Entry | Item | Campaign, network: str) -> tuple[Picture 
         return None, ""
     if not isinstance(thing, Campaign) and thing.picture is not None:
         picture, alt = thing.picture, thing.image_alt
+    elif (thing.link or isinstance(thing, Entry)) and not adapter.link_in_text:
+        # The network shows the linked page itself, and a press on that opens it. Of our own pages it shows the same
+        # card; and where an entry has no link, its page in our archive is linked.
+        return None, ""
     else:
         card = campaign(thing) if isinstance(thing, Campaign) else of(thing)
         picture, alt = card.picture, card.alt

@@ -43,6 +43,11 @@ def test_an_item_without_a_picture_has_a_card_of_its_title_and_series(digest):
     )
 
 
+def test_where_the_link_stands_beside_the_text_the_linked_page_is_shown(digest, make_item):
+    assert cards.illustration(digest.entries.get(position=2), "facebook") == (None, "")
+    assert cards.illustration(make_item("Rooms", link=""), "facebook")[1] == "Rooms. Update. 20 March 2007."
+
+
 def test_a_card_on_its_own_says_the_series_and_the_day(items):
     assert cards.of(items[0]).alt == "A reading room opens. Update. 20 March 2007."
 
