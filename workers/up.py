@@ -35,6 +35,7 @@ STANDS_IN = {
     "PUBLISHER_SMTP_URL": ("mail", "smtp://127.0.0.1:{smtp}"),
     "PUBLISHER_X_API_URL": ("x", "http://127.0.0.1:{http}/x"),
     "PUBLISHER_GRAPH_API_URL": ("facebook", "http://127.0.0.1:{http}/graph"),
+    "PUBLISHER_MASTODON_URL": ("mastodon", "http://127.0.0.1:{http}/mastodon"),
 }
 #: What is set in the place of an address: then nothing stands in for it.
 INSTEAD = {"PUBLISHER_SMTP_URL": "PUBLISHER_MAIL_PROVIDER"}

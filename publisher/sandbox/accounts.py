@@ -32,10 +32,12 @@ CREDENTIALS = {
         "access_token",
     ),
     "facebook": ({"page_id", "page_token"}, {"app_secret", "version", "expires_at"}, "page_token"),
+    # What the app was given, and the most characters its server takes, where they are not the usual ones.
+    "mastodon": ({"access_token"}, {"server", "scopes", "max_characters"}, "access_token"),
 }
 KEYS = {"network", "handle", "page_id", "name", "credentials", "repeats"}
 HANDLE = re.compile(r"[A-Za-z0-9_.]{1,50}")
-PATHS = {"x": "/x/@{handle}", "facebook": "/facebook/{id}"}
+PATHS = {"x": "/x/@{handle}", "facebook": "/facebook/{id}", "mastodon": "/mastodon/@{handle}"}
 
 
 def routes(store: Store) -> list[web.RouteDef]:
@@ -58,7 +60,9 @@ def add(store: Store, wish: dict[str, Any]) -> dict[str, Any]:
     One that `repeats` may say the same twice: a network notices a duplicate often, and not always.
     """
     network, credentials = _checked(wish)
-    handle = str(wish.get("handle") or wish.get("page_id") or credentials.get("page_id") or "").lstrip("@")
+    named = str(wish.get("handle") or wish.get("page_id") or credentials.get("page_id") or "")
+    # @name@server: the sandbox is the server.
+    handle = named.lstrip("@").partition("@")[0]
     if not HANDLE.fullmatch(handle):
         raise control.Wrong("Give the account a handle (or page_id) of letters, digits, _ and dots.")
     identity = credentials["page_id"] if network == "facebook" else x_id(handle)

@@ -13,11 +13,13 @@ from typing import Any
 
 from aiohttp import web
 
-from publisher.sandbox import errors
+from publisher.sandbox import errors, mastodon_errors
 
 STOPPING = web.AppKey("stopping", asyncio.Event)
 # How many seconds behind a reading answers.
 LAG = web.RequestKey("lag", float)
+# How often one has to look at a picture before it is ready; -1: it never is.
+LOOKS = web.RequestKey("looks", int)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Options = dict[str, Any]
@@ -129,6 +131,25 @@ def graph_answer(code: int, subcode: int | None) -> Act:
     return answering(lambda request, options: errors.graph(code, subcode))
 
 
+def mastodon_answer(name: str) -> Act:
+    return answering(lambda request, options: mastodon_errors.refusal(name))
+
+
+def mastodon_limit(request: web.Request, options: Options) -> errors.Refusal:
+    """Mastodon's 429; the reset lies `seconds` ahead, or behind where that is negative."""
+    return mastodon_errors.refusal("rate_limited", mastodon_errors.rate_headers(300, 300, options["seconds"]))
+
+
+def preparing(looks: int) -> Act:
+    """The picture is taken, and not ready before it was looked at so often."""
+
+    async def act(request: web.Request, handler: Handler, options: Options) -> web.StreamResponse:
+        request[LOOKS] = looks
+        return await handler(request)
+
+    return act
+
+
 async def _commit(request: web.Request, handler: Handler, options: Options) -> web.StreamResponse | None:
     """What the handler did, where this fault is to do what was asked; None where it is not."""
     return await handler(request) if options.get("commit") else None
@@ -201,4 +222,29 @@ ON_FACEBOOK = {
     "unreadable": Behaviour("500 with code 2 (timeline)", graph_answer(2, None)),
 }
 
-TABLE: dict[str, dict[str, Behaviour]] = {"x": EVERYWHERE | ON_X, "facebook": EVERYWHERE | ON_FACEBOOK}
+# By its words; a limit has headers besides, and says when it ends.
+ON_MASTODON = {
+    name: Behaviour(f"{status}: {words}", mastodon_answer(name))
+    for name, (status, words) in mastodon_errors.WORDS.items()
+} | {
+    "rate_limited": Behaviour("429 with a reset `seconds` ahead", answering(mastodon_limit), {"seconds": 300}),
+    "rate_limited_reset_past": Behaviour("429, reset in the past", answering(mastodon_limit), {"seconds": -60}),
+    "rate_limited_without_reset": Behaviour("429 without headers", mastodon_answer("rate_limited")),
+    "internal_error": Behaviour("500, JSON that says so", fixed(500, {"error": "Internal server error"})),
+    "unreadable": Behaviour("503, JSON (timeline)", mastodon_answer("remote_data")),
+    "forbidden_page": Behaviour("403 with a page, of something in front", fixed(403, HTML, "text/html")),
+    "too_large": Behaviour("413 with a page, of something in front", fixed(413, HTML, "text/html")),
+    "gone": Behaviour("410", fixed(410, {"error": "Gone"})),
+    "id_alone": Behaviour("200 with an id and nothing else; nothing is done", fixed(200, {"id": "1"})),
+    # Antispam drops in silence: what would have been the status, and never was one.
+    "dropped": Behaviour("200 with a status without an id; nothing is done", fixed(200, {"id": None, "content": ""})),
+    "preparing": Behaviour("takes the picture, and needs two looks to prepare it (media)", preparing(2)),
+    "preparing_forever": Behaviour("takes the picture, and never gets it ready (media)", preparing(10**6)),
+    "preparing_failed": Behaviour("takes the picture, and cannot prepare it (media)", preparing(-1)),
+}
+
+TABLE: dict[str, dict[str, Behaviour]] = {
+    "x": EVERYWHERE | ON_X,
+    "facebook": EVERYWHERE | ON_FACEBOOK,
+    "mastodon": EVERYWHERE | ON_MASTODON,
+}

@@ -12,7 +12,17 @@ from urllib.parse import urlsplit
 from aiohttp import web
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from publisher.sandbox import accounts, faults, graph_posts, x, x_media, x_text
+from publisher.sandbox import (
+    accounts,
+    faults,
+    graph_posts,
+    mastodon,
+    mastodon_media,
+    mastodon_text,
+    x,
+    x_media,
+    x_text,
+)
 from publisher.sandbox.store import Store
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "sandbox"
@@ -28,8 +38,8 @@ environment = Environment(
 NEWEST = 200
 # Where an address in running text ends: white space, or the punctuation of the sentence around it.
 ADDRESS = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]'’”]")
-NAMES = {"x": "X", "facebook": "Facebook"}
-ROOMS = {"x": "X", "graph": "Facebook", "mail": "Mail"}
+NAMES = {"x": "X", "facebook": "Facebook", "mastodon": "Mastodon"}
+ROOMS = {"x": "X", "graph": "Facebook", "mastodon": "Mastodon", "mail": "Mail"}
 
 
 def render(template: str, *, status: int = 200, **context: Any) -> web.Response:
@@ -79,7 +89,18 @@ def routes(store: Store) -> list[web.RouteDef]:
         seen = [row for row in rows if row["published"] and not row["deleted_at"]]
         return timeline(account, [_facebook_post(store, row) for row in seen[:NEWEST]])
 
-    return [web.get("/", overview), web.get("/x/@{handle}", on_x), web.get("/facebook/{page}", on_facebook)]
+    async def on_mastodon(request: web.Request) -> web.Response:
+        account = accounts.by_handle(store, "mastodon", request.match_info["handle"])
+        rows = mastodon.every(store, account["id"]) if account else []
+        seen = [row for row in rows if row["visibility"] in ("public", "unlisted") and not row["deleted_at"]]
+        return timeline(account, [_mastodon_post(store, row) for row in seen[:NEWEST]])
+
+    return [
+        web.get("/", overview),
+        web.get("/x/@{handle}", on_x),
+        web.get("/facebook/{page}", on_facebook),
+        web.get("/mastodon/@{handle}", on_mastodon),
+    ]
 
 
 def timeline(account: dict[str, Any] | None, posts: list[dict[str, Any]]) -> web.Response:
@@ -109,6 +130,17 @@ def _facebook_post(store: Store, row: dict[str, Any]) -> dict[str, Any]:
         "pictures": [
             {"url": one["url"], "alt": one["alt_text"], "here": one["url"].startswith("/")} for one in pictures
         ],
+    }
+
+
+def _mastodon_post(store: Store, row: dict[str, Any]) -> dict[str, Any]:
+    pictures = [mastodon_media.public(store, number) for number in row["media"]]
+    return {
+        "id": str(row["id"]),
+        "at": row["created_at"],
+        "pieces": mastodon_text.pieces(row["text"]),
+        "link": None,
+        "pictures": [{"url": one["url"], "alt": one["alt_text"], "here": True} for one in pictures],
     }
 
 

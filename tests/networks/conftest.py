@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
+from publisher.networks.bluesky import SESSIONS, Bluesky, SignedIn
 from publisher.networks.facebook import Facebook
+from publisher.networks.mastodon import Mastodon
 from publisher.networks.x import X
 
 # Distinct, and with what URLs and signatures escape: a leak must not hide behind its escapes.
@@ -29,6 +31,11 @@ FACEBOOK_KEYS = {
     "app_secret": "canary-app-secret",
     "version": "v24.0",
 }
+MASTODON_KEYS = {"access_token": "canary/mastodon+token="}
+BLUESKY_KEYS = {"app_password": "canary&app/password+="}
+BLUESKY_DID, BLUESKY_HANDLE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz", "psg.bsky.social"
+# Of a session that stands: what a post is sent with, and what renews it.
+BLUESKY_TOKENS = ("canary/access+jwt=", "canary/refresh+jwt=")
 
 # Long enough for loopback on a busy machine, short enough to wait for in a test.
 IMPATIENT = (0.3, 0.3)
@@ -129,8 +136,30 @@ def facebook(script: Script) -> Facebook:
     return Facebook(credentials=FACEBOOK_KEYS, address=script.address, account="PSG", timeouts=IMPATIENT)
 
 
-@pytest.fixture(params=["x", "facebook"])
-def network(request: pytest.FixtureRequest) -> X | Facebook:
+@pytest.fixture
+def mastodon(script: Script) -> Mastodon:
+    return Mastodon(
+        credentials=MASTODON_KEYS,
+        address=script.address,
+        account="@psg@mastodon.example",
+        timeouts=IMPATIENT,
+        patience=(0, 0, 0),
+    )
+
+
+@pytest.fixture
+def bluesky(script: Script) -> Iterator[Bluesky]:
+    """Signed in already: what a test plays is the answer to what it asks for."""
+    account = Bluesky(
+        credentials=BLUESKY_KEYS, address=script.address, account=f"@{BLUESKY_HANDLE}", timeouts=IMPATIENT
+    )
+    SESSIONS[account._key] = SignedIn(BLUESKY_DID, BLUESKY_HANDLE, *BLUESKY_TOKENS)
+    yield account
+    SESSIONS.clear()
+
+
+@pytest.fixture(params=["x", "facebook", "mastodon", "bluesky"])
+def network(request: pytest.FixtureRequest) -> X | Facebook | Mastodon | Bluesky:
     return request.getfixturevalue(request.param)
 
 

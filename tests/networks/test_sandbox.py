@@ -16,14 +16,18 @@ import pytest
 from publisher.networks import connect
 from publisher.networks.base import CannotLook, Network, Outgoing, Picture, Refused, TryLater, Unknown
 from publisher.networks.text import render
-from tests.networks.conftest import FACEBOOK_KEYS, IMPATIENT, X_KEYS
+from tests.networks.conftest import FACEBOOK_KEYS, IMPATIENT, MASTODON_KEYS, X_KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 
 LINK = "https://example.org/water?a=1&copy=2"
 LABEL = "Update 120. 31 March 2007"
-ACCOUNTS = {"x": ("psg", X_KEYS), "facebook": ("PSG", FACEBOOK_KEYS)}
-ROOMS = {"x": "/x", "facebook": "/graph"}
+ACCOUNTS = {
+    "x": ("psg", X_KEYS),
+    "facebook": ("PSG", FACEBOOK_KEYS),
+    "mastodon": ("@psg@mastodon.example", MASTODON_KEYS),
+}
+ROOMS = {"x": "/x", "facebook": "/graph", "mastodon": "/mastodon"}
 
 
 class Sandbox:
@@ -73,7 +77,7 @@ def sandbox(running: Sandbox) -> Sandbox:
     return running
 
 
-@pytest.fixture(params=["x", "facebook"])
+@pytest.fixture(params=["x", "facebook", "mastodon"])
 def network(request: pytest.FixtureRequest, sandbox: Sandbox) -> Network:
     return connected(sandbox, request.param)
 
@@ -132,6 +136,7 @@ def test_a_picture_stands_there_with_its_description(network: Network, sandbox: 
     assert [picture["alt_text"] for picture in pictures] == ["A dark red square"]
 
 
+@pytest.mark.parametrize("network", ["x", "facebook"], indirect=True)
 def test_the_same_text_twice_is_a_duplicate(network: Network, sandbox: Sandbox):
     network.publish(item(network))
 
@@ -190,7 +195,7 @@ def test_a_timeline_that_cannot_be_read_says_so(network: Network, sandbox: Sandb
         network.find(item(network), since=a_minute_ago())
 
 
-OUTCOMES: dict[str, dict[str, tuple[type[Exception], str | None]]] = {
+OUTCOMES: dict[str, dict[str, tuple[type[Exception], str | None] | None]] = {
     "x": {
         "unauthorized": (Refused, "credentials"),
         "payment_required": (Refused, "money"),
@@ -218,6 +223,22 @@ OUTCOMES: dict[str, dict[str, tuple[type[Exception], str | None]]] = {
         "code_506_1455006": (Refused, "duplicate"),
         "code_1404102": (Refused, "text"),
     },
+    "mastodon": {
+        **dict.fromkeys(("internal_error", "unreadable", "remote_data", "race"), (Unknown, None)),
+        **dict.fromkeys(("id_alone", "dropped"), (Unknown, None)),
+        **dict.fromkeys(("unauthorized", "revoked", "expired", "no_user", "gone"), (Refused, "credentials")),
+        **dict.fromkeys(("disabled", "unconfirmed", "pending"), (Refused, "credentials")),
+        **dict.fromkeys(("outside_scopes", "not_allowed", "forbidden_page"), (Refused, "permission")),
+        **dict.fromkeys(("blank", "too_long"), (Refused, "text")),
+        **dict.fromkeys(("not_found", "too_long_in_german", "too_many_media", "media_gone"), (Refused, "other")),
+        **dict.fromkeys(("no_media", "description", "media_type", "processing_failed"), (Refused, "other")),
+        "too_large": (Refused, "other"),
+        "duplicate_record": (Refused, "duplicate"),
+        "not_ready": (TryLater, "server"),
+        **dict.fromkeys(("rate_limited", "rate_limited_reset_past", "rate_limited_without_reset"), (TryLater, "rate")),
+        # Of pictures alone: a post is taken as ever.
+        **dict.fromkeys(("preparing", "preparing_forever", "preparing_failed"), None),
+    },
 }
 
 
@@ -228,7 +249,7 @@ def test_every_failure_the_sandbox_knows_has_its_outcome(name: str, sandbox: San
     own = set(known[name]) - (set(known["x"]) & set(known["facebook"]) - {"unreadable"})
     assert own == set(OUTCOMES[name])
 
-    met = {}
+    met: dict[str, Any] = {}
     for number, behaviour in enumerate(sorted(own)):
         sandbox.post("/control/faults", network=name, operation="post", behaviour=behaviour)
         met[behaviour] = outcome(lambda number=number: network.publish(item(network, f"Item {number}")))

@@ -13,10 +13,13 @@ import pytest
 
 from publisher.networks.base import Failure, Outgoing, Picture, Refused, TryLater, scrub
 from publisher.networks.facebook import Facebook
+from publisher.networks.mastodon import Mastodon
 from publisher.networks.x import X
-from tests.networks.conftest import FACEBOOK_KEYS, X_KEYS, Script, reply
+from tests.networks.conftest import FACEBOOK_KEYS, MASTODON_KEYS, X_KEYS, Script, reply
 
+# Mastodon's has a name that X's has too.
 KEYS = [value for name, value in (X_KEYS | FACEBOOK_KEYS).items() if name not in ("page_id", "version")]
+KEYS += MASTODON_KEYS.values()
 PICTURE = Picture(b"\x89PNG...", "image/png", "A well")
 POST = Outgoing("Water\nhttps://example.org/water", "https://example.org/water")
 
@@ -47,7 +50,7 @@ def everything_logged() -> Iterator[io.StringIO]:
         logger.setLevel(level)
 
 
-def everything_said(network: X | Facebook) -> str:
+def everything_said(network: X | Facebook | Mastodon) -> str:
     """What publishing, looking and checking raise and return, with the traceback and its whole chain."""
     said = [repr(network), str(network), repr(network.check())]
     for attempt in (
@@ -63,9 +66,11 @@ def everything_said(network: X | Facebook) -> str:
     return "\n".join(said)
 
 
-def echo(network: X | Facebook) -> str:
+def echo(network: X | Facebook | Mastodon) -> str:
     """The keys of this account, plain and escaped, as a server could throw them back."""
-    keys = X_KEYS if isinstance(network, X) else {**FACEBOOK_KEYS, "page_id": "", "version": ""}
+    keys = {"x": X_KEYS, "facebook": {**FACEBOOK_KEYS, "page_id": "", "version": ""}, "mastodon": MASTODON_KEYS}[
+        network.name
+    ]
     return " ".join([*keys.values(), *(quote(key, safe="") for key in keys.values())])
 
 
@@ -101,8 +106,9 @@ def test_no_key_is_said_or_logged(network, script: Script, everything_logged, an
 def test_no_key_is_said_where_nobody_listens(nobody, everything_logged):
     facebook = Facebook(credentials=FACEBOOK_KEYS, address=nobody, account="PSG")
     x = X(credentials=X_KEYS, address=nobody, account="psg")
+    mastodon = Mastodon(credentials=MASTODON_KEYS, address=nobody, account="@psg@mastodon.example")
 
-    assert leaks(everything_said(facebook) + everything_said(x)) == []
+    assert leaks(everything_said(facebook) + everything_said(x) + everything_said(mastodon)) == []
     assert leaks(everything_logged.getvalue()) == []
 
 
