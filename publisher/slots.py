@@ -281,7 +281,7 @@ def _against(post: Post, channel: Channel, at: datetime) -> str:
     return ""
 
 
-def _retime(post: Post, at: datetime, timing: Timing, by: Person, why: str) -> None:
+def _retime(post: Post, at: datetime, timing: Post.Timing, by: Person, why: str) -> None:
     given: dict[str, Any] = {"due_at": at, "slot_at": None, "timing": timing, "not_before": None}
     if timing == Timing.NOW and post.state == State.HELD:
         move(post, State.APPROVED, by=by, why=why, outcome="", **given)

@@ -147,9 +147,9 @@ def _closer_than_spacing(table: Timetable) -> tuple[Weekly, Weekly] | None:
         return None
     pairs = zip(ordered, [*ordered[1:], ordered[0]], strict=True)
     return next(
-        (pair for pair in pairs if (_since_monday(pair[1]) - _since_monday(pair[0])) % WEEK < table.spacing), None
+        ((one, other) for one, other in pairs if (_in_week(other) - _in_week(one)) % WEEK < table.spacing), None
     )
 
 
-def _since_monday(weekly: Weekly) -> timedelta:
+def _in_week(weekly: Weekly) -> timedelta:
     return timedelta(days=weekly[0], hours=weekly[1].hour, minutes=weekly[1].minute, seconds=weekly[1].second)

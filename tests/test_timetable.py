@@ -1,4 +1,4 @@
-"""Weekly times, quiet hours and spacing on wall clocks that change twice a year. The oracle walks a quarter at a time."""
+"""Weekly times, quiet hours and spacing on wall clocks that change twice a year. The oracle walks by quarters."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_weekly_times_are_those_that_somebody_at_the_wall_clock_would_take(chang
     table = Timetable(zone, tuple(sorted(weekly)), quiet)
     end = start + timedelta(days=3)
 
-    found = [each for each in _until(timetable.occurrences(table, start), end)] if table.slotted else []
+    found = list(_until(timetable.occurrences(table, start), end)) if table.slotted else []
 
     assert found == walked(table, start, end)
 
