@@ -13,10 +13,9 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from . import links, networks
+from . import cards, links, networks, wordings
 from .lifecycle import NotAllowed, Overtaken, Refusal, history, move, note
-from .models import Channel, Digest, Entry, Item, Person, Post, Slot
-from .networks import text as wording
+from .models import Channel, Digest, Entry, Event, Item, Person, Post, PostSet, Slot
 from .networks.base import Outgoing, Picture
 
 State = Post.State
@@ -205,10 +204,7 @@ def _went_out_before(channel: Channel, item: Item | None) -> bool:
 
 
 def _words(purpose: str, channel: Channel, with_picture: bool, words: dict[str, Any]) -> str:
-    try:
-        return wording.render(str(purpose), channel.network, with_picture=with_picture, **words)
-    except ValueError as problem:
-        raise Refusal(str(problem)) from problem
+    return wordings.write(channel.publication, channel.network, str(purpose), with_picture=with_picture, **words)
 
 
 def _digest_words(digest: Digest, entries: list[Entry]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
 from . import look, public_urls
-from .staff import digests, epochs, items, posts, proofs, sendings, signing_in, unknowns
+from .staff import digests, epochs, items, pictures, posts, proofs, sendings, signing_in, unknowns, wordings
 
 
 class Colour:
@@ -70,6 +70,10 @@ staff: list[URLPattern | URLResolver] = [
     path("digests/", digests.index, name="digests"),
     path("digests/compose/<slug:slug>/", digests.compose, name="digest-compose"),
     path("digests/<int:pk>/", include(digest)),
+    path("wordings/", wordings.index, name="wordings"),
+    path("wordings/<slug:slug>/<slug:network>/<slug:purpose>/", wordings.detail, name="wording"),
+    path("wordings/<slug:slug>/<slug:network>/<slug:purpose>/reset/", wordings.reset, name="wording-reset"),
+    path("pictures/<slug:sha256>/", pictures.picture, name="post-picture"),
     path("epoch/", epochs.detail, name="epoch"),
     path("epoch/confirm/", epochs.confirm, name="epoch-confirm"),
 ]
