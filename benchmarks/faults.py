@@ -62,10 +62,10 @@ class Run:
             self.strike(deed)
 
     def at_points(self) -> None:
-        from publisher.delivery import faults
+        from publisher import faults
 
         self.place.wait_for(1)
-        for point in faults.POINTS:
+        for point in faults.SENDING:
             times = self.dice.randint(2, PASSES) if point in OF_A_MESSAGE else 1
             if not self._at_point(point, times):
                 self.complaints.append(f"no worker has passed the point {point}")

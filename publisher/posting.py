@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -16,9 +16,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from . import accounts, epoch, holders, posts
+from . import accounts, budgets, channels, epoch, faults, holders, posts, proofs
 from .lifecycle import Overtaken, Refusal, move, note
-from .models import Channel, Digest, Item, Post
+from .models import Channel, Digest, Item, Post, PostSet
 from .networks.base import Failure, Network, Published, Refused, TryLater, Unknown
 from .sealing import CannotUnseal
 
@@ -40,7 +40,7 @@ def due() -> Any:
     if epoch.doubt():
         return Post.objects.none()
     now = timezone.now()
-    return Post.objects.filter(state=State.APPROVED, due_at__lte=now, channel__paused=False).filter(_may_go())
+    return Post.objects.filter(_wanted(), _rested(now), state=State.APPROVED, due_at__lte=now, channel__paused=False)
 
 
 def publish(post: Post) -> None:
@@ -54,8 +54,10 @@ def publish(post: Post) -> None:
     with suppress(Overtaken):
         try:
             adapter = accounts.connect(post.channel)
+        except TryLater as problem:  # its credentials are just being renewed
+            _not_posted(post, problem)
         except Exception as problem:  # nothing can have left, and the next post would not get further
-            _hold_with_channel(post, _sentence(problem))
+            _wait_with_channel(post, _sentence(problem))
         else:
             _send(post, adapter)
 
@@ -67,13 +69,13 @@ def reconcile(post: Post) -> None:
     """
     if post.state != State.UNKNOWN:
         return
-    since = (post.first_intent_at or post.state_since) - SKEW
+    faults.point("looking")
     try:
-        known = post.channel.posts.exclude(remote_id="").values_list("remote_id", flat=True)
-        found = accounts.connect(post.channel).find(posts.outgoing(post), since=since, known=set(known))
+        found = _seek(post)
     except Exception as problem:  # whatever it is, it is counted as a look: at the last a person is asked
         _look_again(post, f"The timeline could not be read: {_sentence(problem)}")
         return
+    faults.point("seen")
     if found:
         _published(post, found, "found on the timeline")
     else:
@@ -81,12 +83,12 @@ def reconcile(post: Post) -> None:
 
 
 def recover() -> int:
-    """Posts without an outcome whose worker died, or takes too long, become unknown: they are looked for at once."""
+    """Posts without an outcome whose worker died, or takes too long, become unknown, and are looked for."""
     lost = [post for post in Post.objects.filter(state=State.PUBLISHING) if _abandoned(post)]
     for post in lost:
         # Overtaken: it has its outcome after all.
         with suppress(Overtaken):
-            move(post, State.UNKNOWN, by=None, why="posting broke off", look_at=timezone.now(), looks=0)
+            _doubt(post, "Posting broke off without an answer; it may have been posted.", since=post.intent_at)
     return len(lost)
 
 
@@ -94,11 +96,18 @@ def to_look_for() -> Any:
     return Post.objects.filter(state=State.UNKNOWN, look_at__lte=timezone.now())
 
 
-def _may_go() -> Q:
+def _wanted() -> Q:
     """Its item is still wanted, and its digest is on its way: never an announcement of what nobody received."""
     item = Q(item__isnull=True) | Q(item__state=Item.State.QUEUED)
     digest = Q(digest__isnull=True) | Q(digest__state__in=[Digest.State.SENDING, Digest.State.SENT])
-    return item & digest
+    post_set = Q(post_set__isnull=True) | Q(post_set__state=PostSet.State.APPROVED)
+    return item & digest & post_set
+
+
+def _rested(now: datetime) -> Q:
+    """The network asked for no more time: neither for this post, nor for all of its account."""
+    post = Q(not_before__isnull=True) | Q(not_before__lte=now)
+    return post & (Q(channel__resting_until__isnull=True) | Q(channel__resting_until__lte=now))
 
 
 def _intend(post: Post) -> bool:
@@ -110,41 +119,72 @@ def _intend(post: Post) -> bool:
         fresh = due().filter(pk=post.pk).first()
         if fresh is None:
             return False
-        now = timezone.now()
-        if now - fresh.due_at > timedelta(seconds=settings.LATE_AFTER):
-            _hold_as_late(fresh)
+        if _stopped(fresh):
             return False
-        first = fresh.first_intent_at or now
-        move(
-            fresh,
-            State.PUBLISHING,
-            by=None,
-            holder=holders.me(),
-            intent_at=now,
-            first_intent_at=first,
-            attempts=fresh.attempts + 1,
-        )
-        epoch.advance()
+        try:
+            _begin(fresh)
+        except budgets.Spent as spent:
+            move(fresh, State.HELD, by=None, why=str(spent), outcome=str(spent), spent_in=spent.month)
+            return False
+        faults.point("meaning")
         post.refresh_from_db()
         return True
     return False
 
 
-def _hold_as_late(post: Post) -> None:
+def _stopped(post: Post) -> bool:
+    """Whether it may not go out as it is, now that its time has come; then it waits, or asks a person."""
+    if opens := posts.not_public_yet(post):
+        # Not `not_before`: it is planned anew, and not late when its time comes.
+        Post.objects.filter(pk=post.pk, state=State.APPROVED).update(due_at=opens)
+        note(post, "postponed", by=None, why=f"its item is public from {opens:%d %B} on")
+        return True
+    question = _late(post) or _changed(post)
+    if question:
+        move(post, State.HELD, by=None, why=question, outcome=question)
+    return bool(question)
+
+
+def _late(post: Post) -> str:
     """After a long stop everything would go out at once, to readers for whom it is no news any more."""
-    sentence = f"This was due on {post.due_at:%d %B at %H:%M} UTC; release it if it should still go out."
-    move(post, State.HELD, by=None, why=sentence, outcome=sentence)
+    if post.due_at is None or timezone.now() - post.due_at <= timedelta(seconds=settings.LATE_AFTER):
+        return ""
+    return f"This was due on {post.due_at:%d %B at %H:%M} UTC; release it if it should still go out."
+
+
+def _changed(post: Post) -> str:
+    """What goes out is what was approved, whoever wrote into the row."""
+    return "" if proofs.as_approved(post) else "This is not what was approved: cancel it, or have it approved anew."
+
+
+def _begin(post: Post) -> None:
+    now = timezone.now()
+    intent: dict[str, Any] = {"holder": holders.me(), "intent_at": now, "attempts": post.attempts + 1}
+    intent["charged"] = budgets.take(post)
+    move(post, State.PUBLISHING, by=None, first_intent_at=post.first_intent_at or now, not_before=None, **intent)
+    epoch.advance()
+
+
+def _seek(post: Post) -> Published | None:
+    """The post on its timeline, made since the first attempt and not known to be another one."""
+    since = (post.first_intent_at or post.state_since) - SKEW
+    known = post.channel.posts.exclude(remote_id="").values_list("remote_id", flat=True)
+    return accounts.connect(post.channel).find(posts.outgoing(post), since=since, known=set(known))
 
 
 def _send(post: Post, adapter: Network) -> None:
+    faults.point("meant")
     try:
         published = adapter.publish(posts.outgoing(post))
     except (Refused, TryLater) as problem:
+        faults.point("told")
         _not_posted(post, problem)
     except Exception as problem:  # whatever broke, bytes may have left: only the timeline can tell
-        _doubt(post, problem)
+        _doubt(post, _what_broke(post, problem))
     else:
+        faults.point("told")
         _published(post, published, "")
+    faults.point("written")
 
 
 def _published(post: Post, published: Published, why: str) -> None:
@@ -156,7 +196,7 @@ def _published(post: Post, published: Published, why: str) -> None:
         if post.state == State.UNKNOWN:
             _look_again(post, doubt)
         else:
-            _doubt(post, Unknown(doubt))
+            _doubt(post, doubt)
     except Overtaken:
         post.refresh_from_db()
         if post.state == State.APPROVED:
@@ -166,37 +206,39 @@ def _published(post: Post, published: Published, why: str) -> None:
 
 
 def _write_published(post: Post, published: Published, why: str) -> None:
-    move(
-        post,
-        State.PUBLISHED,
-        by=None,
-        why=why,
-        remote_id=published.remote_id,
-        remote_url=published.url,
-        published_at=published.at or timezone.now(),
-        look_at=None,
-        outcome="",
-    )
+    named = {"remote_id": published.remote_id, "remote_url": published.url}
+    with transaction.atomic():
+        at = published.at or timezone.now()
+        move(post, State.PUBLISHED, by=None, why=why, published_at=at, look_at=None, outcome="", **named)
+        faults.point("writing")
 
 
-def _not_posted(post: Post, problem: Exception) -> None:
+def _not_posted(post: Post, problem: Refused | TryLater) -> None:
     """Nothing was posted, and we know it."""
-    if isinstance(problem, TryLater):
-        move(post, State.APPROVED, by=None, why=str(problem), due_at=timezone.now() + timedelta(seconds=problem.after))
-    elif isinstance(problem, Refused) and problem.kind == "duplicate":
+    if problem.kind in ABOUT_THE_ACCOUNT:
+        _wait_with_channel(post, str(problem))
+    elif isinstance(problem, TryLater):
+        _wait(post, problem)
+    elif problem.kind == "duplicate":
         # The network has this text already. If that is ours, from an attempt we lost, the timeline shows it.
         move(post, State.UNKNOWN, by=None, why=str(problem), look_at=timezone.now(), looks=0, outcome=str(problem))
-    elif isinstance(problem, Refused) and problem.kind in ABOUT_THE_ACCOUNT:
-        _hold_with_channel(post, str(problem))
     else:
         move(post, State.REFUSED, by=None, why=str(problem), outcome=str(problem))
 
 
-def _hold_with_channel(post: Post, sentence: str) -> None:
+def _wait(post: Post, problem: TryLater) -> None:
+    """The network will take it later. A limit is the account's: there the others keep their order and wait as well."""
+    later = timezone.now() + timedelta(seconds=problem.after)
+    if problem.kind == "rate":
+        Channel.objects.filter(pk=post.channel_id).update(resting_until=later)
+    posts.line_up_again(post, by=None, why=str(problem), not_before=later, outcome=str(problem))
+
+
+def _wait_with_channel(post: Post, sentence: str) -> None:
     """Not this text is the matter but the account: it waits, and so does everything else on the channel."""
-    Channel.objects.filter(pk=post.channel_id).update(paused=True, attention=sentence)
-    note(post.channel, "paused", by=None, why=sentence)
-    move(post, State.HELD, by=None, why=sentence, outcome=sentence)
+    with transaction.atomic():
+        channels.pause(post.channel, sentence)
+        posts.line_up_again(post, by=None, why=sentence, outcome=sentence)
 
 
 def _sentence(problem: Exception) -> str:
@@ -207,11 +249,15 @@ def _sentence(problem: Exception) -> str:
     return f"The account cannot be used because of an error ({type(problem).__name__}): see the log."
 
 
-def _doubt(post: Post, problem: Exception) -> None:
-    if not isinstance(problem, Unknown):
-        logger.exception("posting %s broke in a way that no adapter names", post)
-    sentence = str(problem) if isinstance(problem, Unknown) else "Posting broke off; it may have been posted."
-    look_at = timezone.now() + LOOKS[0]
+def _what_broke(post: Post, problem: Exception) -> str:
+    if isinstance(problem, Unknown):
+        return str(problem)
+    logger.exception("posting %s broke in a way that no adapter names", post)
+    return "Posting broke off; it may have been posted."
+
+
+def _doubt(post: Post, sentence: str, *, since: datetime | None = None) -> None:
+    look_at = (since or timezone.now()) + LOOKS[0]
     move(post, State.UNKNOWN, by=None, why=sentence, look_at=look_at, looks=0, outcome=sentence)
 
 
@@ -220,8 +266,11 @@ def _look_again(post: Post, sentence: str) -> None:
     more = looks < len(LOOKS)
     asked = "" if more else " Look at the account yourself and say whether it is there."
     look_at = timezone.now() + (LOOKS[looks] - LOOKS[looks - 1]) if more else None
-    Post.objects.filter(pk=post.pk, state=State.UNKNOWN).update(looks=looks, look_at=look_at, outcome=sentence + asked)
-    note(post, "looked", by=None, why=sentence)
+    # Of two who looked at once one has counted it.
+    unchanged = Post.objects.filter(pk=post.pk, state=State.UNKNOWN, looks=post.looks)
+    with transaction.atomic():
+        if unchanged.update(looks=looks, look_at=look_at, outcome=sentence + asked):
+            note(post, "looked", by=None, why=sentence)
 
 
 def _abandoned(post: Post) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -20,6 +21,17 @@ from .networks.base import Outgoing, Picture
 
 State = Post.State
 _WAITING = (State.DRAFT, State.APPROVED, State.HELD)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of an unknown post beside its text: when it was asked for, what was answered, what was seen."""
+
+    asked_at: datetime | None
+    attempts: int
+    answer: str
+    answered_at: datetime | None
+    looks: list[tuple[datetime, str]]
 
 
 def draft_for(digest: Digest) -> None:
@@ -130,7 +142,7 @@ def hold(post: Post, *, by: Person, why: str = "") -> None:
 
 
 def release(post: Post, *, by: Person) -> None:
-    move(post, State.APPROVED, by=by, due_at=timezone.now(), outcome="")
+    move(post, State.APPROVED, by=by, due_at=timezone.now(), not_before=None, outcome="")
 
 
 def cancel(post: Post, *, by: Person, why: str = "") -> None:
@@ -152,7 +164,49 @@ def settle(post: Post, *, by: Person, published: bool, remote_url: str = "") -> 
     if published:
         move(post, State.PUBLISHED, by=by, why="seen by a person", remote_url=remote_url, published_at=timezone.now())
     else:
-        move(post, State.APPROVED, by=by, why="not there, says a person", due_at=timezone.now(), look_at=None)
+        line_up_again(post, by=by, why="not there, says a person", due_at=timezone.now(), look_at=None, outcome="")
+
+
+def line_up_again(post: Post, *, by: Person | None, why: str, **fields: Any) -> None:
+    """Back to the approved ones, because nothing was posted; unless meanwhile nobody wants it any more.
+
+    What it belongs to is locked: whoever cancels or edits that meets it either here or among those that wait.
+    """
+    with transaction.atomic():
+        item = Item.objects.select_for_update(of=("self",)).get(pk=post.item_id) if post.item_id else None
+        whole = _locked(post)
+        move(post, State.APPROVED, by=by, why=why, **fields)
+        if item and item.state == Item.State.WITHDRAWN:
+            move(post, State.CANCELLED, by=None, why="the item was withdrawn")
+        elif whole and whole.state == "cancelled":
+            move(post, State.CANCELLED, by=None, why="what it belongs to was cancelled")
+        elif isinstance(whole, PostSet) and whole.state != PostSet.State.APPROVED:
+            move(post, State.DRAFT, by=None, why="the approval is void", due_at=None, outcome="")
+
+
+def not_public_yet(post: Post) -> datetime | None:
+    """When its item becomes public, where that is still to come: the first moment of its day where the readers are."""
+    if post.item is None or post.item.published_on is None:
+        return None
+    zone = post.channel.publication.zone
+    opens = datetime.combine(post.item.published_on, time.min, zone).astimezone(UTC)
+    return opens if opens > timezone.now() else None
+
+
+def evidence(post: Post) -> Evidence | None:
+    """What a person needs to know to settle an unknown post; None of one that is in no doubt."""
+    if post.state != State.UNKNOWN:
+        return None
+    doubt = history(post).filter(verb="moved", after=State.UNKNOWN).last()
+    looks = history(post).filter(verb="looked", pk__gt=doubt.pk) if doubt else Event.objects.none()
+    answer, at = (doubt.why, doubt.at) if doubt else ("", None)
+    return Evidence(post.intent_at, post.attempts, answer, at, list(looks.values_list("at", "why")))
+
+
+def _locked(post: Post) -> Digest | PostSet | None:
+    if post.digest_id:
+        return Digest.objects.select_for_update(of=("self",)).get(pk=post.digest_id)
+    return PostSet.objects.select_for_update(of=("self",)).get(pk=post.post_set_id) if post.post_set_id else None
 
 
 def outgoing(post: Post) -> Outgoing:
@@ -174,11 +228,12 @@ def _draft(channel: Channel, digest: Digest, entry: Entry | None, position: int,
     post = existing.exclude(state=State.CANCELLED).first()
     if post is None and (existing.filter(declined=True).exists() or _went_out_before(channel, item)):
         return
-    text = _words(purpose, channel, bool(entry and entry.picture_id), words)
+    picture, alt = cards.illustration(entry, channel.network) if entry else (None, "")
+    text = _words(purpose, channel, picture is not None, words)
     fields = {
         "link": words["link"],
-        "picture": entry and entry.picture,
-        "image_alt": entry.image_alt if entry else "",
+        "picture": picture,
+        "image_alt": alt,
         "position": position,
     }
     if post is None:

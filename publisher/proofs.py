@@ -8,7 +8,7 @@ from typing import Any
 
 from . import letters, links
 from .delivery import ledger
-from .models import Digest, Entry, Person, Proof, Publication
+from .models import Digest, Entry, Person, Post, Proof, Publication
 
 #: What is frozen, hashed and approved: these fields of a Proof, and nothing that goes out is outside them.
 CONTENT = ("subject", "html", "text", "sender", "posts", "audience")
@@ -36,6 +36,14 @@ def intact(proof: Proof) -> bool:
 def still_true(proof: Proof) -> bool:
     """Whether the proof's bytes hash to what it says, and are what would go out now."""
     return intact(proof) and sha256(_content(proof.digest)) == proof.sha256
+
+
+def as_approved(post: Post) -> bool:
+    """Whether the approved proof of what it belongs to holds exactly this post. Without a proof nothing is compared."""
+    whole = post.digest or post.post_set
+    if whole is None or whole.proof_id is None:
+        return True
+    return _post(post) in Proof.objects.values_list("posts", flat=True).get(pk=whole.proof_id)
 
 
 def sha256(content: dict[str, Any]) -> str:

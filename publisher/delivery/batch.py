@@ -24,9 +24,9 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
-from .. import holders
+from .. import faults, holders
 from ..models import Delivery, Digest, Hold
-from . import faults, ledger, manners, retries, statements
+from . import ledger, manners, retries, statements
 from .addresses import AddressRefused, CannotBuild, ascii_domain
 from .claims import due_rows, suppressed_among
 from .dialogue import Transaction

@@ -10,7 +10,7 @@ import time
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from . import faults
+from .. import faults
 from .dialogue import Dialogue, Keeper, Transaction
 from .opening import Step, opening
 from .outcomes import Ended, Outcome, Timeouts, broken, out_of_turn

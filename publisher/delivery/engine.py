@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from . import faults
+from .. import faults
 from .connection import Connection, Place
 from .dialogue import Keeper, Transaction
 from .outcomes import BY_THE_BOOK, Outcome, Phase, Result, Timeouts, broken

@@ -13,6 +13,7 @@ from typing import Any
 import requests
 import urllib3.exceptions
 
+from publisher import faults
 from publisher.networks.base import Failure, Refused, TryLater, Unknown, brief, scrub
 
 Timeouts = tuple[float, float]
@@ -53,10 +54,13 @@ class Session(requests.Session):
         if self.moved and url.startswith(self.moved[0]):
             url = self.moved[1] + url.removeprefix(self.moved[0])
         kwargs.update(timeout=self.timeouts, stream=True)
+        faults.point("asking")
         response = super().request(method, url, *args, **kwargs)
+        faults.point("answering")
         response.raw = BytesIO(whole_body(response, until=time.monotonic() + 2 * self.timeouts[1]))
         # Kept only once the body is read to its end: an SDK may not give it to us.
         self.answer = response
+        faults.point("answered")
         return response
 
     def get_redirect_target(self, resp: requests.Response) -> None:

@@ -53,7 +53,8 @@ def run(digest: Any, fault: str) -> dict[str, Any]:
 
 
 def send(digest: Any) -> None:
-    from publisher.delivery import faults, sending
+    from publisher import faults
+    from publisher.delivery import sending
 
     importlib.reload(faults)
     code = 1

@@ -19,11 +19,11 @@ import pytest
 
 from benchmarks.servers import OurSink, running
 from benchmarks.surroundings import environment
-from publisher.delivery import faults
+from publisher import faults
 from tests.workers.conftest import ROOT
 
 CONNECTIONS = 2
-MEMBERS = 20 * len(faults.POINTS)
+MEMBERS = 20 * len(faults.SENDING)
 #: Between two batches nothing is under way on any connection, so nobody is in doubt.
 BETWEEN = {"claimed", "releasing", "ended"}
 
@@ -77,7 +77,7 @@ def test_a_death_at_each_named_point_mails_nobody_twice_and_forgets_nobody(tmp_p
     doubts: dict[str, int] = {}
     known: set[str] = set()
     with running(OurSink(tmp_path / "log")) as sink, mortal(tmp_path, sink.port) as send:
-        for point in faults.POINTS:
+        for point in faults.SENDING:
             told = send(f"{point}:2@{tmp_path / point}")
             assert (point, told["status"], told["holds"]) == (point, -signal.SIGKILL, 0)
             assert sum(told["counts"].values()) == MEMBERS

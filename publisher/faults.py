@@ -1,4 +1,4 @@
-"""Named moments of a sending at which a worker can be made to die, for the tests that show what that costs.
+"""Named moments of a sending and of posting at which a worker can be made to die, to show what that costs.
 
 PUBLISHER_FAULT="handed:3" kills this process (SIGKILL, as the kernel or an operator would) when it passes the point
 `handed` for the third time; "handed:3@FILE" only the first process that can create FILE, so that its successors live.
@@ -12,7 +12,7 @@ import signal
 from dataclasses import dataclass
 
 #: In the order in which a batch passes them.
-POINTS = (
+SENDING = (
     "claimed",  # the rows are this worker's, and nothing else has happened
     "armed",  # a group's arming is committed
     "connected",  # the relay has greeted us
@@ -28,6 +28,19 @@ POINTS = (
     "releasing",  # all is done but giving back what was not sent
     "ended",  # the hold has ended, and its journal still lies there
 )
+#: In the order in which a post passes them; a post with a picture asks and is answered more than once.
+POSTING = (
+    "meaning",  # the intent to post is written, and not committed
+    "meant",  # the intent is committed, and nothing has left
+    "asking",  # a request is about to leave
+    "answering",  # the network has begun to answer, and nothing of it was read
+    "answered",  # the whole answer was read, and nobody knows yet what it means
+    "told",  # the outcome is known, and stands nowhere yet
+    "writing",  # the outcome is written, and not committed
+    "written",  # the outcome is committed
+    "looking",  # an unknown post is about to be looked for
+    "seen",  # the look is over, and what it found stands nowhere yet
+)
 
 
 @dataclass
@@ -42,8 +55,8 @@ def _planned(value: str) -> _Plan | None:
         return None
     point, _, rest = value.partition(":")
     times, _, once = rest.partition("@")
-    if point not in POINTS:
-        raise ValueError(f"PUBLISHER_FAULT: {point!r} is none of {', '.join(POINTS)}.")
+    if point not in SENDING + POSTING:
+        raise ValueError(f"PUBLISHER_FAULT: {point!r} is none of {', '.join(SENDING + POSTING)}.")
     return _Plan(point, int(times or 1), once)
 
 
