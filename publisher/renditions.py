@@ -30,12 +30,16 @@ def fit(content: bytes, media_type: str, rules: PictureRules) -> tuple[bytes, st
     Raises ValueError, in a sentence, where nothing of it can be made to fit.
     """
     image = Image.open(io.BytesIO(content), formats=["JPEG", "PNG", "GIF", "WEBP"])
-    if len(content) <= rules.largest and max(image.size) <= rules.longest_side and media_type in rules.media_types:
+    if fits(len(content), image.size, media_type, rules):
         return content, media_type
     for made, kind in _ever_smaller(image, rules):
         if len(made) <= rules.largest:
             return made, kind
     raise ValueError(f"The picture cannot be made small enough: {rules.largest:,} bytes are taken.")
+
+
+def fits(length: int, size: tuple[int, int], media_type: str, rules: PictureRules) -> bool:
+    return length <= rules.largest and max(size) <= rules.longest_side and media_type in rules.media_types
 
 
 def described(alt: str, longest: int) -> str:

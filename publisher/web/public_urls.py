@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from . import health, metrics
-from .public import archive, leaving, pictures, subscribing
+from .public import archive, cards, leaving, pictures, subscribing
 
 urlpatterns = [
     path("", archive.home, name="home"),
@@ -18,5 +18,7 @@ urlpatterns = [
     path("<slug:slug>/", archive.publication, name="archive"),
     path("<slug:slug>/subscribe/", subscribing.subscribe, name="subscribe"),
     path("<slug:slug>/<int:number>/", archive.digest, name="archive-digest"),
+    path("<slug:slug>/<int:number>/card.png", cards.digest, name="archive-card"),
     path("<slug:slug>/<int:number>/<int:position>/", archive.item, name="archive-item"),
+    path("<slug:slug>/<int:number>/<int:position>/card.png", cards.item, name="archive-item-card"),
 ]

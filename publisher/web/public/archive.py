@@ -18,7 +18,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from ... import links, merge, standing
+from ... import cards, drawing, links, merge, standing
 from ...models import Delivery, Digest, Entry, Item, Picture, Publication
 
 PAGE = 40  # Updates on one page of the archive: most of a year of a weekly
@@ -50,6 +50,16 @@ def _block(lines: tuple[str, ...]) -> Block:
 
 
 @dataclass(frozen=True)
+class Shown:
+    """The picture that networks and messengers show of a page, and the same in words."""
+
+    address: str
+    width: int
+    height: int
+    alt: str
+
+
+@dataclass(frozen=True)
 class Story:
     """An entry as the archive prints it."""
 
@@ -67,8 +77,12 @@ class Story:
         return links.EXTENSIONS[self.picture.media_type] if self.picture else ""
 
     @property
-    def picture_address(self) -> str:
-        return links.picture_url(self.picture) if self.picture else ""
+    def shown(self) -> Shown:
+        """Its picture, or the card of its words."""
+        if self.picture:
+            size = self.picture.width, self.picture.height
+            return Shown(links.picture_url(self.picture), *size, self.entry.image_alt)
+        return Shown(f"{self.address}card.png", *drawing.SIZE, cards.of(self.entry).alt)
 
     @property
     def summary(self) -> str:
@@ -152,7 +166,7 @@ def digest(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "later": numbers.filter(number__gt=number).order_by("number").first(),
         "canonical": links.digest_url(here),
         "summary": _headlines(stories),
-        "picture": next((story for story in stories if story.picture), None),
+        "shown": next((story.shown for story in stories if story.picture), None) or _card(here),
     }
     return render(request, "public/digest.html", context)
 
@@ -175,7 +189,7 @@ def item(request: HttpRequest, slug: str, number: int, position: int) -> HttpRes
         "digest": here,
         "story": story,
         "canonical": story.address,
-        "picture": story if story.picture else None,
+        "shown": story.shown,
     }
     return render(request, "public/item.html", context)
 
@@ -183,6 +197,10 @@ def item(request: HttpRequest, slug: str, number: int, position: int) -> HttpRes
 def _story(entry: Entry, digest: Digest) -> Story:
     entry.digest = digest  # with its publication: saves a query for each address
     return Story(entry, digest.label, links.entry_url(entry), entry.picture)
+
+
+def _card(digest: Digest) -> Shown:
+    return Shown(f"{links.digest_url(digest)}card.png", *drawing.SIZE, cards.of_digest(digest).alt)
 
 
 def _introduction(digest: Digest) -> str:

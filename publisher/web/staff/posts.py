@@ -26,10 +26,16 @@ class Said:
     alt: str
     length: int
     limit: int
+    picture: str = ""  # the hash of what goes out with it
 
     @property
     def fits(self) -> bool:
         return self.length <= self.limit
+
+    @property
+    def undescribed(self) -> bool:
+        """Its picture says nothing to those who cannot see it."""
+        return bool(self.picture) and not self.alt.strip()
 
 
 @dataclass(frozen=True)
@@ -40,13 +46,16 @@ class Timeline:
 
 def of_post(post: Post) -> Said:
     channel = post.channel
-    return of_text(channel.network, channel.account, post.text, post.link, post.image_alt, post)
+    shown = (post.image_alt, post, post.picture_id or "")
+    return of_text(channel.network, channel.account, post.text, post.link, *shown)
 
 
-def of_text(network: str, account: str, text: str, link: str, alt: str, post: Post | None = None) -> Said:
+def of_text(
+    network: str, account: str, text: str, link: str, alt: str, post: Post | None = None, picture: str = ""
+) -> Said:
     adapter = networks.network_class(network)
     beside = "" if adapter.link_in_text else link
-    return Said(post, adapter.label, account, text, beside, alt, adapter.measure(text), adapter.limit)
+    return Said(post, adapter.label, account, text, beside, alt, adapter.measure(text), adapter.limit, picture)
 
 
 def by_channel(posts: Iterable[Said]) -> list[Timeline]:

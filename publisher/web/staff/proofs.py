@@ -28,11 +28,13 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
     if proof is None:
         messages.warning(request, "There is no proof yet: send the digest to review first.")
         return redirect("digest", pk)
+    said = [_said(post) for post in proof.posts]
     context = {
         "digest": digest,
         "publication": digest.publication,
         "proof": proof,
-        "channels": by_channel(_said(post) for post in proof.posts),
+        "channels": by_channel(said),
+        "undescribed": sum(one.undescribed for one in said),
         "audience_now": ledger.audience(digest.publication).count(),
         "editors": sorted(person.name for person in digests.editors_since_approval(digest)),
         "decisions": Approval.objects.filter(proof__digest=digest).select_related("person", "proof"),
@@ -83,4 +85,4 @@ def _as_seen(request: StaffRequest, pk: int) -> Proof:
 
 def _said(post: dict[str, Any]) -> Said:
     network, _, account = post["channel"].partition(" ")
-    return of_text(network, account, post["text"], post["link"], post["alt"])
+    return of_text(network, account, post["text"], post["link"], post["alt"], picture=post["picture"] or "")
