@@ -36,6 +36,7 @@ STANDS_IN = {
     "PUBLISHER_X_API_URL": ("x", "http://127.0.0.1:{http}/x"),
     "PUBLISHER_GRAPH_API_URL": ("facebook", "http://127.0.0.1:{http}/graph"),
     "PUBLISHER_MASTODON_URL": ("mastodon", "http://127.0.0.1:{http}/mastodon"),
+    "PUBLISHER_BLUESKY_URL": ("bluesky", "http://127.0.0.1:{http}/bluesky"),
 }
 #: What is set in the place of an address: then nothing stands in for it.
 INSTEAD = {"PUBLISHER_SMTP_URL": "PUBLISHER_MAIL_PROVIDER"}

@@ -1,5 +1,6 @@
 """The accounts that exist in the sandbox. What is not registered here is nobody: 401 on X, 190 on Graph."""
 
+import base64
 import hashlib
 import json
 import re
@@ -31,13 +32,20 @@ CREDENTIALS = {
         set(),
         "access_token",
     ),
-    "facebook": ({"page_id", "page_token"}, {"app_secret", "version", "expires_at"}, "page_token"),
+    "facebook": ({"page_id", "page_token"}, {"app_secret", "version", "expires_at", "tasks"}, "page_token"),
     # What the app was given, and the most characters its server takes, where they are not the usual ones.
     "mastodon": ({"access_token"}, {"server", "scopes", "max_characters"}, "access_token"),
+    # Beside the password: how long the first token of a session lives, and what stands in the account's way.
+    "bluesky": ({"app_password"}, {"identifier", "language", "access_seconds", "status"}, "app_password"),
 }
 KEYS = {"network", "handle", "page_id", "name", "credentials", "repeats"}
-HANDLE = re.compile(r"[A-Za-z0-9_.]{1,50}")
-PATHS = {"x": "/x/@{handle}", "facebook": "/facebook/{id}", "mastodon": "/mastodon/@{handle}"}
+HANDLE = re.compile(r"[A-Za-z0-9_.-]{1,50}")
+PATHS = {
+    "x": "/x/@{handle}",
+    "facebook": "/facebook/{id}",
+    "mastodon": "/mastodon/@{handle}",
+    "bluesky": "/bluesky/@{handle}",
+}
 
 
 def routes(store: Store) -> list[web.RouteDef]:
@@ -64,8 +72,8 @@ def add(store: Store, wish: dict[str, Any]) -> dict[str, Any]:
     # @name@server: the sandbox is the server.
     handle = named.lstrip("@").partition("@")[0]
     if not HANDLE.fullmatch(handle):
-        raise control.Wrong("Give the account a handle (or page_id) of letters, digits, _ and dots.")
-    identity = credentials["page_id"] if network == "facebook" else x_id(handle)
+        raise control.Wrong("Give the account a handle (or page_id) of letters, digits, _, - and dots.")
+    identity = _identity(network, handle, credentials)
     token = credentials[CREDENTIALS[network][2]]
     other = store.row("SELECT * FROM accounts WHERE token = ? AND id != ?", token, identity)
     if other:
@@ -99,6 +107,17 @@ def _checked(wish: dict[str, Any]) -> tuple[str, dict[str, str]]:
     if unknown := sorted(set(known) - needed - possible):
         raise control.Wrong(f"Unknown credentials: {', '.join(unknown)}.")
     return network, known
+
+
+def _identity(network: str, handle: str, credentials: dict[str, str]) -> str:
+    if network == "facebook":
+        return credentials["page_id"]
+    return did(handle) if network == "bluesky" else x_id(handle)
+
+
+def did(handle: str) -> str:
+    """The identifier of a handle on Bluesky, as long as those of the real directory."""
+    return "did:plc:" + base64.b32encode(hashlib.sha256(handle.lower().encode()).digest()).decode().lower()[:24]
 
 
 def x_id(handle: str) -> str:

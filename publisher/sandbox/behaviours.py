@@ -13,7 +13,7 @@ from typing import Any
 
 from aiohttp import web
 
-from publisher.sandbox import errors, mastodon_errors
+from publisher.sandbox import bluesky_errors, errors, mastodon_errors
 
 STOPPING = web.AppKey("stopping", asyncio.Event)
 # How many seconds behind a reading answers.
@@ -150,6 +150,16 @@ def preparing(looks: int) -> Act:
     return act
 
 
+def bluesky_answer(name: str) -> Act:
+    return answering(lambda request, options: bluesky_errors.xrpc(name))
+
+
+def bluesky_limit(request: web.Request, options: Options) -> errors.Refusal:
+    """Bluesky's 429; the reset lies `seconds` ahead, or behind where that is negative."""
+    reset = errors.in_seconds(options["seconds"])
+    return bluesky_errors.xrpc("rate_limited", headers=bluesky_errors.rate_headers(30, 31, reset, 300))
+
+
 async def _commit(request: web.Request, handler: Handler, options: Options) -> web.StreamResponse | None:
     """What the handler did, where this fault is to do what was asked; None where it is not."""
     return await handler(request) if options.get("commit") else None
@@ -243,8 +253,33 @@ ON_MASTODON = {
     "preparing_failed": Behaviour("takes the picture, and cannot prepare it (media)", preparing(-1)),
 }
 
+# By their names; then what is said where the opposite is true, and what looks like a success.
+ON_BLUESKY = (
+    {
+        name: Behaviour(f"{status} {error}: {words}", bluesky_answer(name))
+        for name, (status, error, words) in bluesky_errors.XRPC.items()
+    }
+    | {
+        f"{name}_published": Behaviour(
+            f"does it, and answers {bluesky_errors.XRPC[name][0]}", bluesky_answer(name), COMMIT
+        )
+        for name in ("internal_error", "upstream_failure", "not_enough_resources", "upstream_timeout")
+    }
+    | {
+        name: Behaviour(f"does it, and answers {says}", fixed(200, body), COMMIT)
+        for name, (says, body) in bluesky_errors.FALSE.items()
+    }
+    | {
+        "rate_limited": Behaviour("429 with a reset `seconds` ahead", answering(bluesky_limit), {"seconds": 300}),
+        "rate_limited_reset_past": Behaviour("429, reset in the past", answering(bluesky_limit), {"seconds": -60}),
+        "rate_limited_without_reset": Behaviour("429 without headers", bluesky_answer("rate_limited")),
+        "unreadable": Behaviour("500 (timeline)", bluesky_answer("internal_error")),
+    }
+)
+
 TABLE: dict[str, dict[str, Behaviour]] = {
     "x": EVERYWHERE | ON_X,
     "facebook": EVERYWHERE | ON_FACEBOOK,
     "mastodon": EVERYWHERE | ON_MASTODON,
+    "bluesky": EVERYWHERE | ON_BLUESKY,
 }

@@ -32,12 +32,13 @@ CREATE TABLE IF NOT EXISTS faults (
 """
 
 OPERATIONS = {
-    "x": ("post", "media", "metadata", "me", "timeline", "delete"),
-    "facebook": ("post", "photo", "me", "page", "timeline", "object", "debug_token", "delete"),
+    "x": ("post", "media", "metadata", "me", "timeline", "delete", "token"),
+    "facebook": ("token", "accounts", "post", "photo", "me", "page", "timeline", "object", "debug_token", "delete"),
     "mastodon": (
         *("post", "media", "media_status", "delete"),
         *("me", "app", "instance", "timeline", "status", "statuses"),
     ),
+    "bluesky": (*("post", "session", "refresh", "me", "media", "record", "timeline", "figures", "delete", "profile"),),
     "mail": ("connect", "mail", "rcpt", "data", "dot"),
 }
 NAMED = ("network", "operation", "behaviour", "times")
@@ -45,6 +46,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "x": {"commit": bool, "seconds": (int, float), "location": str},
     "facebook": {"commit": bool, "seconds": (int, float), "location": str},
     "mastodon": {"commit": bool, "seconds": (int, float), "location": str},
+    "bluesky": {"commit": bool, "seconds": (int, float), "location": str},
     "mail": {"seconds": (int, float), "code": int, "text": str, "match": str},
 }
 

@@ -14,6 +14,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from publisher.sandbox import (
     accounts,
+    bluesky_reading,
+    bluesky_repo,
     faults,
     graph_posts,
     mastodon,
@@ -38,8 +40,8 @@ environment = Environment(
 NEWEST = 200
 # Where an address in running text ends: white space, or the punctuation of the sentence around it.
 ADDRESS = re.compile(r"https?://[^\s<>\"]+[^\s<>\".,;:!?)\]'’”]")
-NAMES = {"x": "X", "facebook": "Facebook", "mastodon": "Mastodon"}
-ROOMS = {"x": "X", "graph": "Facebook", "mastodon": "Mastodon", "mail": "Mail"}
+NAMES = {"x": "X", "facebook": "Facebook", "mastodon": "Mastodon", "bluesky": "Bluesky"}
+ROOMS = {"x": "X", "graph": "Facebook", "mastodon": "Mastodon", "bluesky": "Bluesky", "mail": "Mail"}
 
 
 def render(template: str, *, status: int = 200, **context: Any) -> web.Response:
@@ -95,11 +97,17 @@ def routes(store: Store) -> list[web.RouteDef]:
         seen = [row for row in rows if row["visibility"] in ("public", "unlisted") and not row["deleted_at"]]
         return timeline(account, [_mastodon_post(store, row) for row in seen[:NEWEST]])
 
+    async def on_bluesky(request: web.Request) -> web.Response:
+        account = accounts.by_handle(store, "bluesky", request.match_info["handle"])
+        rows = [row for row in bluesky_repo.every(store, account["id"]) if not row["deleted_at"]] if account else []
+        return timeline(account, [bluesky_reading.shown(row) for row in rows[:NEWEST]])
+
     return [
         web.get("/", overview),
         web.get("/x/@{handle}", on_x),
         web.get("/facebook/{page}", on_facebook),
         web.get("/mastodon/@{handle}", on_mastodon),
+        web.get("/bluesky/@{handle}", on_bluesky),
     ]
 
 
