@@ -148,11 +148,11 @@ def time_again(post: Post) -> dict[str, Any]:
     """For a post that was held: its time, if that is still to come; else the soonest. Within a transaction."""
     now = timezone.now()
     if post.due_at and post.due_at > now:
-        return {}
+        return {"not_before": None}
     channel = locked(post.channel_id)
     start = max(now, public_from(post))
     times = timetable.free(_without_slots(timetable_of(channel)), start, _taken(channel, start, (post.pk,)))
-    return {"due_at": next(times), "slot_at": None}
+    return {"due_at": next(times), "slot_at": None, "not_before": None}
 
 
 def public_from(post: Post) -> datetime:
