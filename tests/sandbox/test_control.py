@@ -57,7 +57,7 @@ def test_registering_again_changes_the_keys_and_keeps_the_posts(sandbox: Sandbox
 @pytest.mark.parametrize(
     ("wish", "sentence"),
     [
-        ({"network": "myspace", "credentials": {}}, "The network must be one of: x, facebook."),
+        ({"network": "myspace", "credentials": {}}, "The network must be one of: x, facebook, mastodon, bluesky."),
         ({"network": "x", "handle": "a"}, "The credentials must be an object of strings."),
         (
             {"network": "x", "handle": "a", "credentials": {"consumer_key": "k"}},
