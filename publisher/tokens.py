@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,10 +33,16 @@ LOST = (
 STEP = 100
 
 
-def consent(network: str) -> Consent | None:
-    """How this network lets people connect by consent there; None where it does not."""
+def consent(network: str, *, account: str, credentials: Mapping[str, str]) -> Consent | None:
+    """How this network lets people connect by consent there; None where it does not.
+
+    Raises Refusal where its address leads out of the demo, Refused where the account's server cannot be told.
+    """
     made = networks.consent_class(network)
-    return made and made(app=settings.NETWORK_APPS.get(network, {}), address=settings.NETWORK_URLS[network])
+    if made is None:
+        return None
+    address = networks.place(network, settings.NETWORK_URLS[network], credentials=credentials, account=account)
+    return made(app=settings.NETWORK_APPS.get(network, {}), address=reach.allowed(address))
 
 
 def fresh(channel: Channel) -> dict[str, Any]:
@@ -45,7 +51,7 @@ def fresh(channel: Channel) -> dict[str, Any]:
     Raises CannotUnseal; TryLater where somebody else is renewing them, or the network could not be asked; Refused where
     the network accepts them no more, and then the channel is paused.
     """
-    way = consent(channel.network)
+    way = consent(channel.network, account=channel.account, credentials=channel.credentials)
     if way is None or not _due(way, channel.credentials):
         return channel.credentials
     channel.refresh_from_db()
@@ -82,7 +88,6 @@ def _given_up(channel: Channel) -> bool:
 def _renew(channel: Channel, way: Consent, since: datetime) -> dict[str, Any]:
     """Ask, and commit what came before anybody uses it."""
     try:
-        reach.allowed(settings.NETWORK_URLS[channel.network])
         renewed = way.renew(channel.credentials)
     except TryLater:
         _let_go(channel, since)

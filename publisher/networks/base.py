@@ -60,12 +60,14 @@ class Account:
     """Who the credentials speak for, and what stands in the way of posting, in a sentence.
 
     `expires_at` is when the credentials, or the version of the interface, end by themselves; None: not known to end.
+    `refused`: the problem is that the network accepts the credentials no more, so that no post would go out.
     """
 
     name: str
     url: str
     problem: str | None = None
     expires_at: datetime | None = None
+    refused: bool = False
 
 
 @dataclass(frozen=True)
@@ -109,7 +111,16 @@ class Unknown(Failure):
 
 
 class CannotLook(Failure):
-    """Whether the post stands on the timeline cannot be told."""
+    """Whether the post stands on the timeline cannot be told. `refused`: because the credentials are not accepted."""
+
+    def __init__(self, reason: str, *, refused: bool = False) -> None:
+        super().__init__(reason)
+        self.refused = refused
+
+
+def cannot_look(problem: Failure) -> CannotLook:
+    """What any failure of a question that changes nothing comes to."""
+    return CannotLook(problem.reason, refused=isinstance(problem, Refused) and problem.kind == "credentials")
 
 
 class Network(Protocol):

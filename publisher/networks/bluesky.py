@@ -42,6 +42,7 @@ from publisher.networks.base import (
     TryLater,
     Unknown,
     brief,
+    cannot_look,
     quoting,
 )
 from publisher.networks.bluesky_answers import (
@@ -176,7 +177,7 @@ class Bluesky(Adapter):
         try:
             me = http.content(self._read("com.atproto.server.getSession"))
         except CannotLook as failure:
-            return Account(name, url, failure.reason)
+            return Account(name, url, failure.reason, refused=failure.refused)
         handle = str(me.get("handle") or "")
         if not handle:
             return Account(name, url, "Bluesky did not say whose app password this is.")
@@ -232,7 +233,7 @@ class Bluesky(Adapter):
             return None
         value = http.content(response).get("value") if made(response, address_of(me.did, key)) else None
         if not isinstance(value, dict):
-            raise CannotLook(self._failure(response).reason)
+            raise cannot_look(self._failure(response))
         return Published(address_of(me.did, key), self._url(key), moment(value.get("createdAt")))
 
     def _standing(self, me: SignedIn, since: datetime) -> Iterator[timeline.Standing]:
@@ -319,14 +320,14 @@ class Bluesky(Adapter):
         try:
             return call()
         except Failure as failure:
-            reason = failure.reason
-        raise CannotLook(reason)
+            problem = failure
+        raise cannot_look(problem)
 
     def _read(self, what: str, asked: Mapping[str, str] | None = None) -> requests.Response:
         """The answer to a question that changes nothing. Raises CannotLook."""
         response = self._look(partial(self._ask, "GET", what, params=asked))
         if response.status_code != 200 or not http.content(response):
-            raise CannotLook(self._failure(response).reason)
+            raise cannot_look(self._failure(response))
         return response
 
     def _failure(self, response: requests.Response) -> Failure:

@@ -33,8 +33,10 @@ from publisher.networks.base import (
     TryLater,
     Unknown,
     brief,
+    cannot_look,
     quoting,
 )
+from publisher.networks.consent import Field
 
 with warnings.catch_warnings():
     # Its source has an invalid escape: a SyntaxWarning from Python 3.12 on, when it is first compiled.
@@ -125,6 +127,13 @@ class Facebook(Adapter):
     limit = 63206
     link_in_text = False
     pictures = PictureRules(LARGEST_PICTURE, longest_side=4096, media_types=tuple(PICTURES))
+    consent = "publisher.networks.facebook_consent:Consent"
+    keys = (
+        Field("page_id", "Page ID", secret=False),
+        Field("page_token", "Page access token", "Made of a long-lived token, with pages_manage_posts."),
+        Field("app_secret", "App secret", "Where the app requires a proof of it.", needed=False),
+        Field("version", "Graph version", "As v24.0; empty: the usual one.", secret=False, needed=False),
+    )
 
     def __init__(
         self,
@@ -143,6 +152,8 @@ class Facebook(Adapter):
         self._graph = facebook.GraphAPI(credentials["page_token"], session=self._session)
         # Its constructor refuses every version that is alive.
         self._graph.version = version_named(credentials.get("version") or DEFAULT_VERSION)
+        # As debug_token told when the page was connected; a token that was typed in says nothing of its end.
+        self._ends = datetime.fromisoformat(credentials["ends_at"]) if credentials.get("ends_at") else None
         self._proof = proof(credentials["page_token"], credentials.get("app_secret"))
         self._secrets = tuple(
             secret
@@ -181,9 +192,10 @@ class Facebook(Adapter):
         try:
             response = self._read(lambda: self._graph.get_object(self.page, fields="id,name", **self._proof))
         except CannotLook as failure:
-            return Account(name, url, failure.reason)
+            return Account(name, url, failure.reason, refused=failure.refused)
         problem = version_problem(self._graph.version, today=today or datetime.now(UTC).date())
-        return Account(str(http.content(response).get("name") or name), url, problem)
+        ends = min(filter(None, (self._ends, version_ends(self._graph.version))), default=None)
+        return Account(str(http.content(response).get("name") or name), url, problem, ends)
 
     def _request(self, outgoing: Outgoing) -> Callable[[], object]:
         if outgoing.picture is None:
@@ -224,11 +236,11 @@ class Facebook(Adapter):
         try:
             response = self._ask(call)
             good = response.status_code == 200 and "error" not in http.content(response)
-            reason = None if good and http.content(response) else self._failure(response).reason
-        except Failure as problem:
-            reason = problem.reason
-        if reason:
-            raise CannotLook(reason)
+            problem = None if good and http.content(response) else self._failure(response)
+        except Failure as failure:
+            problem = failure
+        if problem:
+            raise cannot_look(problem)
         return response
 
     def _standing(self, since: datetime) -> Iterator[timeline.Standing]:
@@ -295,6 +307,12 @@ def version_problem(version: str, *, today: date) -> str | None:
         return None
     verb = "has ended" if end <= today else "ends"
     return f"Graph {version} {verb} on {end.day} {end:%B %Y}: set a newer version."
+
+
+def version_ends(version: str) -> datetime | None:
+    """The moment this Graph version ends, where that is announced."""
+    end = VERSIONS.get(version)
+    return datetime(end.year, end.month, end.day, tzinfo=UTC) if end else None
 
 
 def proof(token: str, app_secret: str | None) -> dict[str, str]:

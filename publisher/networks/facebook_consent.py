@@ -20,6 +20,7 @@ SCOPES = ("pages_show_list", "pages_manage_posts", "pages_read_engagement")
 #: What a role on the page has to allow.
 TASK = "CREATE_CONTENT"
 APP_WRONG = 101
+APP_UNKNOWN = "Facebook does not know the app: look at PUBLISHER_FACEBOOK_APP_ID and its secret."
 MOST_PAGES = 20
 
 
@@ -79,7 +80,7 @@ class Consent:
         return token
 
     def _check(self, token: str, kind: str) -> dict[str, Any]:
-        """debug_token: that this is a living token of our app, and for a person's, that it allows what posting needs."""
+        """debug_token: a living token of our app; and of a person, one that allows what posting needs."""
         asker = f"{self._app['client_id']}|{self._app['client_secret']}"
         query = {"input_token": token, "access_token": asker}
         told = self._ask(partial(self._session.get, self._graph("debug_token"), params=query)).get("data")
@@ -123,10 +124,7 @@ class Consent:
         told = error if isinstance(error, dict) else {}
         words = brief(str(told.get("message") or ""), self._hidden)
         if told.get("code") == APP_WRONG:
-            sentence = (
-                "Facebook does not know the app: look at PUBLISHER_FACEBOOK_APP_ID and PUBLISHER_FACEBOOK_APP_SECRET."
-            )
-            raise Refused(quoting(sentence, words), kind="credentials")
+            raise Refused(quoting(APP_UNKNOWN, words), kind="credentials")
         raise Refused(quoting("Facebook did not let the page be connected: begin anew.", words), kind="credentials")
 
     def _graph(self, path: str) -> str:

@@ -31,6 +31,7 @@ from publisher.networks.base import (
     TryLater,
     Unknown,
     brief,
+    cannot_look,
     quoting,
 )
 from publisher.networks.mastodon_text import length, plain
@@ -187,7 +188,7 @@ class Mastodon(Adapter):
             me, _ = self._me()
             problem = self._not_ours(me) or self._too_small() or self._lacking()
         except CannotLook as failure:
-            return Account(name, url, failure.reason)
+            return Account(name, url, failure.reason, refused=failure.refused)
         shown = me.get("display_name") or me.get("username")
         return Account(f"{name} ({shown})", web_address(me.get("url")) or url, problem)
 
@@ -304,11 +305,11 @@ class Mastodon(Adapter):
         """The answer to a question that changes nothing: whatever goes wrong, we could not look."""
         try:
             response = self._ask(call)
-            reason = None if response.status_code == 200 else self._failure(response).reason
-        except Failure as problem:
-            reason = problem.reason
-        if reason:
-            raise CannotLook(reason)
+            problem = None if response.status_code == 200 else self._failure(response)
+        except Failure as failure:
+            problem = failure
+        if problem:
+            raise cannot_look(problem)
         return response
 
     def _standing(self, me: str, since: datetime) -> Iterator[timeline.Standing]:

@@ -28,11 +28,15 @@ from publisher.networks.base import (
     TryLater,
     Unknown,
     brief,
+    cannot_look,
     quoting,
 )
+from publisher.networks.consent import Field
 from publisher.networks.text import weigh
 
 CREDENTIALS = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
+# In their place, what an account that was connected by consent has: see x_consent.py.
+OAUTH2 = "oauth2_token"
 
 PICTURES = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/webp": "webp"}
 LARGEST_PICTURE = 5 * 2**20
@@ -100,19 +104,17 @@ class Client(tweepy.Client):
 
     def __init__(self, address: str, session: http.Session, credentials: Mapping[str, str]) -> None:
         super().__init__(
-            **{name: credentials[name] for name in CREDENTIALS},
+            **{name: credentials.get(name) for name in CREDENTIALS},
             return_type=requests.Response,
             wait_on_rate_limit=False,
         )
         self.address = address
         self.session = session
+        self.oauth2_token = credentials.get(OAUTH2)
 
     def request(
         self, method: str, route: str, params: Any = None, json: Any = None, user_auth: bool = True, **body: Any
     ) -> requests.Response:
-        auth = tweepy.OAuth1UserHandler(
-            self.consumer_key, self.consumer_secret, self.access_token, self.access_token_secret
-        )
         headers = {"User-Agent": self.user_agent}
         return self.session.request(
             method,
@@ -120,9 +122,16 @@ class Client(tweepy.Client):
             params=params,
             json=json,
             headers=headers,
-            auth=auth.apply_auth(),
+            auth=self._auth(),
             **body,
         )
+
+    def _auth(self) -> Any:
+        """By consent (OAuth 2.0: a bearer token), or by the app's own keys (OAuth 1.0a: a signature)."""
+        if self.oauth2_token:
+            return tweepy.OAuth2BearerHandler(self.oauth2_token).apply_auth()
+        keys = (self.consumer_key, self.consumer_secret, self.access_token, self.access_token_secret)
+        return tweepy.OAuth1UserHandler(*keys).apply_auth()
 
     def upload(self, picture: Picture) -> requests.Response:
         """POST /2/media/upload in one shot; tweepy has only the version 1.1 that X has switched off."""
@@ -147,6 +156,13 @@ class X(Adapter):
     measure = staticmethod(weigh)
     pictures = PictureRules(LARGEST_PICTURE, longest_side=4096, media_types=tuple(PICTURES))
     longest_alt = LONGEST_ALT
+    consent = "publisher.networks.x_consent:Consent"
+    keys = (
+        Field("consumer_key", "API key"),
+        Field("consumer_secret", "API key secret"),
+        Field("access_token", "Access token", "Of the account that is to post, made with “Read and write”."),
+        Field("access_token_secret", "Access token secret"),
+    )
 
     def __init__(
         self,
@@ -156,11 +172,12 @@ class X(Adapter):
         account: str,
         timeouts: http.Timeouts = http.TIMEOUTS,
     ) -> None:
-        missing = [name for name in CREDENTIALS if not credentials.get(name)]
+        needed = (OAUTH2,) if credentials.get(OAUTH2) else CREDENTIALS
+        missing = [name for name in needed if not credentials.get(name)]
         if missing:
             raise Refused(f"X needs {', '.join(missing)}: connect the account again.", kind="credentials")
         self.account = account.lstrip("@")
-        self._secrets = tuple(credentials[name] for name in CREDENTIALS)
+        self._secrets = tuple(credentials[name] for name in needed)
         http.keep_secret(self._secrets)
         self._address = address.rstrip("/")
         self._session = http.Session(timeouts=timeouts)
@@ -192,7 +209,7 @@ class X(Adapter):
         try:
             me, response = self._me()
         except CannotLook as failure:
-            return Account(name, url, failure.reason)
+            return Account(name, url, failure.reason, refused=failure.refused)
         if self.account and str(me.get("username", "")).casefold() != self.account.casefold():
             return Account(name, url, f"These are the keys of @{me.get('username')}, not of {name}.")
         if response.headers.get("x-access-level") == "read":
@@ -248,11 +265,11 @@ class X(Adapter):
         """The answer to a question that changes nothing: whatever goes wrong, we could not look."""
         try:
             response = self._ask(call)
-            reason = None if response.status_code == 200 else self._failure(response).reason
-        except Failure as problem:
-            reason = problem.reason
-        if reason:
-            raise CannotLook(reason)
+            problem = None if response.status_code == 200 else self._failure(response)
+        except Failure as failure:
+            problem = failure
+        if problem:
+            raise cannot_look(problem)
         return response
 
     def _standing(self, user: str, since: datetime) -> Iterator[timeline.Standing]:

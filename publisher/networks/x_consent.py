@@ -1,4 +1,4 @@
-"""Connecting an X account by OAuth 2.0 with PKCE. Source: X's documentation of August 2026, "OAuth 2.0 Making requests".
+"""Connecting an X account by OAuth 2.0 with PKCE. Source: X's documentation of August 2026.
 
 The access token lives for two hours; the refresh token is good for one use, and gives the next.
 """

@@ -23,6 +23,12 @@ CREATE TABLE IF NOT EXISTS accounts (
     repeats INTEGER NOT NULL,
     PRIMARY KEY (network, id)
 );
+CREATE TABLE IF NOT EXISTS given_tokens (
+    token TEXT PRIMARY KEY,
+    network TEXT NOT NULL,
+    id TEXT NOT NULL,
+    credentials TEXT NOT NULL
+);
 """
 
 # Per network: the credentials it needs, those it may have, and which of them names the account in a request.
@@ -137,7 +143,21 @@ def by_id(store: Store, network: str, identity: str) -> dict[str, Any] | None:
 
 def by_token(store: Store, network: str, token: str) -> dict[str, Any] | None:
     found = store.row("SELECT * FROM accounts WHERE network = ? AND token = ?", network, token)
-    return _read(found) if found else None
+    return _read(found) if found else _by_given(store, network, token)
+
+
+def give(store: Store, network: str, identity: str, token: str, **credentials: str) -> None:
+    """A further token for an account, that came of consent; `credentials` are what differs for it."""
+    values = (token, network, identity, json.dumps(credentials))
+    store.run("INSERT OR REPLACE INTO given_tokens VALUES (?, ?, ?, ?)", *values)
+
+
+def _by_given(store: Store, network: str, token: str) -> dict[str, Any] | None:
+    given = store.row("SELECT * FROM given_tokens WHERE network = ? AND token = ?", network, token)
+    account = by_id(store, network, given["id"]) if given else None
+    if given is None or account is None:
+        return None
+    return account | {"token": token, "credentials": account["credentials"] | json.loads(given["credentials"])}
 
 
 def by_handle(store: Store, network: str, handle: str) -> dict[str, Any] | None:

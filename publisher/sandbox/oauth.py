@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from aiohttp import web
 
-from publisher.sandbox import accounts, clock, errors
+from publisher.sandbox import accounts, clock, errors, oauth2
 from publisher.sandbox.store import Store
 
 SCHEMA = """
@@ -29,11 +29,13 @@ PAIR = re.compile(r'\s*([a-z_]+)="([^"]*)"\s*')
 
 
 async def signer(store: Store, request: web.Request) -> dict[str, Any]:
-    """The account whose keys signed this request.
+    """The account whose keys signed this request, or whose access token it carries.
 
     Raises a 401 without a reason in its body, as X does; the reason stands in the header X-Sandbox-Reason,
     for the person who is looking for a mistake.
     """
+    if request.headers.get("Authorization", "").lower().startswith("bearer "):
+        return oauth2.bearer(store, request)
     said = _header(request)
     account = accounts.by_token(store, "x", said["oauth_token"])
     if account is None or account["credentials"]["consumer_key"] != said["oauth_consumer_key"]:

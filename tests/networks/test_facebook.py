@@ -320,7 +320,8 @@ def test_a_check_names_the_page(script: Script, facebook: Facebook):
 
     found = facebook.check(today=date(2026, 11, 22))
 
-    assert found == Account("Peru Support Group", script.address + "/facebook/1001")
+    ends = datetime(2028, 2, 18, tzinfo=UTC)
+    assert found == Account("Peru Support Group", script.address + "/facebook/1001", expires_at=ends)
 
 
 def test_a_check_says_what_is_wrong(script: Script, facebook: Facebook):
