@@ -43,7 +43,7 @@ def of_digest(digest: Digest) -> Card:
 def campaign(campaign: Campaign) -> Card:
     """What invites followers: its name and hashtag in large, and its period."""
     named = campaign.hashtag.casefold() in campaign.name.casefold()
-    title = campaign.name if named else f"{campaign.name} #{campaign.hashtag}"
+    title = campaign.name if named else f"{campaign.name} #{campaign.hashtag}".strip()
     return of_words(campaign.publication, title, campaign.period)
 
 

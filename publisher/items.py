@@ -10,7 +10,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Field
 
-from . import digests, identity, posts
+from . import digests, identity, post_sets, posts, tags
 from .intake import ParsedItem, ParsedSection, Reading, Unread
 from .lifecycle import Refusal, move, note
 from .models import Event, Item, Person, Publication, Source, StandingSection
@@ -82,13 +82,15 @@ def withdraw(item: Item, *, by: Person, why: str) -> None:
         posts.cancel_of_item(item, by=by, why="the item was withdrawn")
 
 
-def edit(item: Item, *, by: Person, **fields: Any) -> None:
-    """Change the item's own text. Digests hold copies: what stands in one is edited there."""
+def edit(item: Item, *, by: Person, tagged: str | None = None, **fields: Any) -> None:
+    """Change the item's own text and tags. Digests hold copies of the text: what stands in one is edited there."""
     if wrong := set(fields) - EDITABLE:
         raise Refusal(f"These cannot be edited: {', '.join(sorted(wrong))}.")
     if not fields.get("title", item.title).strip():
         raise Refusal("An item needs a title.")
     changed = {name: value for name, value in fields.items() if getattr(item, name) != value}
+    if tagged is not None:
+        tags.put(item, tagged, by=by)
     if not changed:
         return
     with transaction.atomic():
@@ -132,6 +134,7 @@ def _receive_one(
         received.new.append(_create(publication, source, parsed, key))
         return
     heard = _Heard(source, parsed)
+    tags.take(known, parsed.tags)
     before = heard.before(known)
     changes = {} if heard.says == before else _changes(known, parsed)
     if not changes:
@@ -182,6 +185,7 @@ def _create(publication: Publication, source: Source | None, parsed: ParsedItem,
     )
     _Heard(source, parsed).note(item, "received")
     return item
+    tags.take(item, parsed.tags)
 
 
 def _texts(parsed: ParsedItem) -> dict[str, Any]:

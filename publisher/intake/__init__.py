@@ -43,6 +43,8 @@ class ParsedItem:
     body: str = ""
     image_url: str | None = None
     image_alt: str | None = None
+    #: What the source files it under: categories, tags.
+    tags: tuple[str, ...] = ()
     #: The source's own identity for the item (feeds, WordPress).
     guid: str | None = None
     #: 1-based line of the title in a listing.

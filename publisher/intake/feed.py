@@ -89,6 +89,7 @@ def _item(entry: Mapping[str, Any], address: str) -> ParsedItem | None:
         body=body if clean.paragraphs(body) != teaser else "",
         image_url=image_url,
         image_alt=image_alt,
+        tags=_tags(entry),
         guid=entry.get("id") or None,
         damage=tuple(_undated(printed, published_on) + damage.signs_of(title, teaser)),
     )
@@ -139,6 +140,11 @@ def _undated(printed: str, published_on: date | None) -> list[str]:
     if published_on:
         return []
     return [f"The date “{printed[:60]}” cannot be read." if printed else "The feed gives no date."]
+
+
+def _tags(entry: Mapping[str, Any]) -> tuple[str, ...]:
+    names = (tag.get("label") or tag.get("term") for tag in entry.get("tags") or ())
+    return tuple(dict.fromkeys(clean.text(str(name)) for name in names if name))
 
 
 def _image(entry: Mapping[str, Any], address: str) -> tuple[str | None, str | None]:

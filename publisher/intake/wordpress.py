@@ -65,6 +65,7 @@ def _item(post: Mapping[str, Any], address: str) -> ParsedItem:
         body=body if clean.paragraphs(body) != teaser else "",
         image_url=page.absolute(_text(picture.get("source_url")), address),
         image_alt=clean.text(_text(picture.get("alt_text"))) or None,
+        tags=_tags(post),
         guid=_rendered(post, "guid") or link,
         damage=tuple(([] if published_on else ["The post gives no date."]) + damage.signs_of(title, teaser)),
     )
@@ -83,6 +84,15 @@ def _day(post: Mapping[str, Any]) -> date | None:
         return date.fromisoformat(_text(post.get("date"))[:10])
     except ValueError:
         return None
+
+
+def _tags(post: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the names of its categories and tags, which only ?_embed gives; without it there are numbers alone."""
+    embedded = post.get("_embedded")
+    groups = embedded.get("wp:term") if isinstance(embedded, dict) else None
+    terms = [term for group in groups or () if isinstance(group, list) for term in group if isinstance(term, dict)]
+    names = [clean.text(_text(term.get("name"))) for term in terms]
+    return tuple(dict.fromkeys(name for name in names if name))
 
 
 def _text(value: Any) -> str:

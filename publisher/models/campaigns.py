@@ -68,6 +68,18 @@ class Campaign(models.Model):
             else f"{printed(first)} to {printed(last)}"
         )
 
+    @property
+    def over(self) -> bool:
+        return self.ended_at is not None or self.publication.today() > self.ends_on
+
+    @property
+    def phase(self) -> str:
+        """In a word: to come, running, over, ended."""
+        if self.ended_at:
+            return "ended"
+        today = self.publication.today()
+        return "to come" if today < self.starts_on else "over" if today > self.ends_on else "running"
+
     def belonging(self) -> models.QuerySet[Item]:
         """Its items: with its tag, or joined by hand."""
         tagged = Tag.objects.filter(key=self.key, dropped=False).values("item")

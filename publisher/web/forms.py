@@ -43,6 +43,9 @@ class ItemForm(RowForm):
         required=False, max_length=1000, label="Picture in words", help_text="For those who cannot see it."
     )
     image_caption = forms.CharField(required=False, max_length=1000, label="Caption")
+    tagged = forms.CharField(
+        required=False, label="Tags", help_text="Parted by commas. An item joins the campaigns that have its tags."
+    )
 
 
 class EntryForm(RowForm):

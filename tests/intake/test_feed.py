@@ -21,6 +21,7 @@ RSS = """<?xml version="1.0" encoding="UTF-8"?>
 &lt;p&gt;The post Dam appeared first on River news.&lt;/p&gt;</description>
 <content:encoded><![CDATA[<p>It rained.
 <script>alert(1)</script><a href="/more">More</a> about <!DOCTYPE html>.</p>]]></content:encoded>
+<category>Rivers</category><category>EITI2016</category><category>Rivers</category>
 <media:content url="/dam.jpg" medium="image"/></item>
 <item><title>Road</title><description>Open.</description></item>
 <item><description>No title.</description><guid>tag:3</guid></item>
@@ -44,6 +45,7 @@ def test_an_rss_item_is_read_with_its_text_link_picture_and_day(page: Page) -> N
         link="https://news.example.org/dam",
         body='<p>It rained.\n<a href="https://news.example.org/more" rel="noopener noreferrer">More</a> about .</p>',
         image_url="https://news.example.org/dam.jpg",
+        tags=("Rivers", "EITI2016"),
         guid="tag:1",
     )
 

@@ -34,6 +34,10 @@ def post(**changes: Any) -> dict[str, Any]:
                     "caption": {"rendered": "<p>The dam in May</p>"},
                 }
             ],
+            "wp:term": [
+                [{"taxonomy": "category", "name": "Dams &amp; rivers"}, {"code": "rest_forbidden"}],
+                [{"taxonomy": "post_tag", "name": "EITI2016"}],
+            ],
         },
     } | changes
 
@@ -56,6 +60,7 @@ def test_a_post_is_read_with_author_picture_and_the_sites_own_day(page: Page) ->
             body='<p>It rained.</p><p><a href="https://news.example.org/x" rel="noopener noreferrer">More</a></p>',
             image_url="https://news.example.org/dam.jpg",
             image_alt="A dam",
+            tags=("Dams & rivers", "EITI2016"),
             guid="https://news.example.org/?p=7",
         ),
     )

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
-from publisher import items
+from publisher import items, tags
 from publisher.lifecycle import Refusal, history
 from publisher.models import Entry, Item, Publication
 
@@ -202,12 +202,13 @@ def _in_order(found: QuerySet[Item]) -> QuerySet[Item]:
 def _with_all(found: QuerySet[Item]) -> QuerySet[Item]:
     """With all that a row shows, in a fixed number of queries."""
     entries = Entry.objects.filter(released=False).select_related("digest__publication")
-    return found.select_related("publication", "source").prefetch_related(Prefetch("entries", queryset=entries))
+    return found.select_related("publication", "source").prefetch_related(Prefetch("entries", queryset=entries), "tags")
 
 
 def _told(item: Item) -> Any:
     """The item with what its row says beside its fields."""
     told: Any = item
+    told.tagged = tags.as_text(item)
     told.in_digests = [entry.digest for entry in item.entries.all()]
     told.source_lines = [
         (NAMED.get(name, name), getattr(item, name) or "", value) for name, value in item.source_says.items()
