@@ -144,6 +144,19 @@ def free_times(channel: Channel, count: int, start: datetime | None = None) -> l
     return list(islice(times, count))
 
 
+def plan() -> QuerySet[Post]:
+    """What waits for its time, or for a person, over all channels; what has a time first, in their order."""
+    waiting = Post.objects.filter(state__in=[State.APPROVED, State.HELD, State.PUBLISHING, State.UNKNOWN])
+    return waiting.select_related("channel__publication", "item", "digest").order_by(
+        F("due_at").asc(nulls_last=True), "pk"
+    )
+
+
+def on_the_clock(channel: Channel, wall: datetime) -> datetime:
+    """The moment at which the publication's clock shows this: the first, where autumn shows it twice."""
+    return timetable.moment(channel.publication.zone, wall)
+
+
 def time_again(post: Post) -> dict[str, Any]:
     """For a post that was held: its time, if that is still to come; else the soonest. Within a transaction."""
     now = timezone.now()

@@ -56,6 +56,11 @@ def called(weekly: Weekly) -> str:
     return f"{WEEKDAYS[weekly[0]]} {weekly[1]:%H:%M}"
 
 
+def moment(zone: ZoneInfo, wall: datetime) -> datetime:
+    """When a clock in the zone shows this; a time that spring skips is moved on, of two in autumn it is the first."""
+    return _instant(zone, wall.date(), wall.time().replace(tzinfo=None))
+
+
 def complaint(table: Timetable) -> str:
     """What is wrong with it, in a sentence; empty where nothing is."""
     if table.quiet and table.quiet.since == table.quiet.until:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import time
 from typing import Annotated
 
 import typer
@@ -8,7 +7,7 @@ from django.utils import timezone
 
 from .. import epoch, posting, posts
 from ..lifecycle import Refusal
-from ..models import Channel, Post, Publication, Slot
+from ..models import Channel, Post, Publication
 from .answers import By, In, Json, as_json, say, table, the_person, the_publication
 
 app = typer.Typer(help="Posts on the channels: list, hold, release, publish now.", no_args_is_help=True)
@@ -48,25 +47,26 @@ def list_(publication: In = None, state: str | None = None, json: Json = False) 
 def hold(post_id: int, by: By = None, why: str = "") -> None:
     """Keep an approved post back."""
     person = the_person(by)
-    posts.hold(_named(post_id), by=person, why=why)
+    posts.hold(named(post_id), by=person, why=why)
     say("Held.")
 
 
 @app.command()
 def release(post_id: int, by: By = None) -> None:
-    """Let a held post go out now."""
+    """Let a held post go out: at its time, or as soon as it may where that is past."""
     person = the_person(by)
-    posts.release(_named(post_id), by=person)
-    say("Released: it goes out with the next tick of the clock.")
+    posts.release(named(post_id), by=person)
+    say("Released: it goes out at its time; now, where that is past and quiet hours and distance allow it.")
 
 
 @app.command()
 def publish(post_id: int) -> None:
     """Post an approved post now, without waiting for its slot or for the workers."""
-    post = _named(post_id)
+    post = named(post_id)
     if doubt := epoch.doubt():
         raise Refusal(doubt)
-    Post.objects.filter(pk=post.pk, state=Post.State.APPROVED).update(due_at=timezone.now())
+    at_once = {"due_at": timezone.now(), "not_before": None, "slot_at": None, "timing": Post.Timing.NOW}
+    Post.objects.filter(pk=post.pk, state=Post.State.APPROVED).update(**at_once)
     posting.publish(post)
     post.refresh_from_db()
     say(f"{post.get_state_display()}: {post.remote_url or post.outcome or 'not yet; see its digest'}")
@@ -78,7 +78,7 @@ def settle(
 ) -> None:
     """Say of an unknown post whether it is there. Not there: it goes out again."""
     person = the_person(by)
-    posts.settle(_named(post_id), by=person, published=there, remote_url=url)
+    posts.settle(named(post_id), by=person, published=there, remote_url=url)
     say("Settled.")
 
 
@@ -86,40 +86,13 @@ def settle(
 def resume_channel(network: str, account: str, publication: In = None, by: By = None) -> None:
     """Let a channel post again after its account was mended."""
     chosen, person = the_publication(publication), the_person(by)
-    channel = _channel(chosen, network, account)
+    channel = the_channel(chosen, network, account)
     posts.resume_channel(channel, by=person)
     held = channel.posts.filter(state=Post.State.HELD).count()
     say(f"{channel} posts again. Held on it: {held}; `publisher posts release` lets one go out.")
 
 
-@app.command()
-def slots(
-    network: str,
-    account: str,
-    times: Annotated[list[str] | None, typer.Argument(metavar="'MON 09:00'…", help="Nothing shows them.")] = None,
-    none: Annotated[bool, typer.Option("--none", help="Drop all: posts go out at once.")] = False,
-    publication: In = None,
-    by: By = None,
-) -> None:
-    """Show or set the weekly times at which a channel posts, on the publication's clock."""
-    channel = _channel(the_publication(publication), network, account)
-    if times or none:
-        posts.set_slots(channel, [_weekly(each) for each in times or ()], by=the_person(by))
-    planned = ", ".join(str(slot) for slot in channel.slots.all()) or "no slots: posts go out at once"
-    say(f"{channel}: {planned} ({channel.publication.time_zone}).")
-
-
-def _weekly(text: str) -> tuple[int, time]:
-    """ "Mon 09:00" as a weekday (0 is Monday) and a time."""
-    day, _, clock = text.strip().partition(" ")
-    found = [value for value, name in Slot.Weekday.choices if len(day) >= 3 and name.lower().startswith(day.lower())]
-    try:
-        return found[0], time.fromisoformat(clock.strip().zfill(5))
-    except (IndexError, ValueError) as problem:
-        raise Refusal(f"“{text}” is no weekly time: give a weekday and a time, as 'Mon 09:00'.") from problem
-
-
-def _channel(publication: Publication, network: str, account: str) -> Channel:
+def the_channel(publication: Publication, network: str, account: str) -> Channel:
     channel = publication.channels.filter(network=network, account=account).first()
     if channel is None:
         connected = ", ".join(str(channel) for channel in publication.channels.all()) or "none yet"
@@ -127,7 +100,7 @@ def _channel(publication: Publication, network: str, account: str) -> Channel:
     return channel
 
 
-def _named(post_id: int) -> Post:
+def named(post_id: int) -> Post:
     found = (
         Post.objects.select_related("channel__publication", "item", "digest__publication", "picture")
         .filter(pk=post_id)

@@ -4,11 +4,40 @@ from __future__ import annotations
 
 import typer
 
-from . import check, deliveries, digests, dkim, epoch, items, members, people, posts, publications, service, starting, wordings
+from . import (
+    campaigns,
+    check,
+    deliveries,
+    digests,
+    dkim,
+    epoch,
+    items,
+    members,
+    people,
+    posts,
+    publications,
+    service,
+    slots,
+    starting,
+    wordings,
+)
 
 
 def grow(app: typer.Typer) -> None:
-    for module in (items, digests, deliveries, members, posts, publications, people, dkim, epoch, wordings):
+    for module in (
+        items,
+        digests,
+        deliveries,
+        members,
+        posts,
+        publications,
+        people,
+        dkim,
+        epoch,
+        wordings,
+        campaigns,
+        slots,
+    ):
         app.add_typer(module.app, name=module.__name__.rpartition(".")[2])
     app.command("demo", context_settings=starting.PASSED_ON)(starting.demo)
     app.command("up", context_settings=starting.PASSED_ON)(starting.up)
