@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from publisher import posting
-from publisher.models import Post
+from publisher import measures, posting, removals
+from publisher.models import Channel, Post
 
 
 @shared_task(name="workers.social.publish")
@@ -18,6 +18,16 @@ def reconcile(post_id: int) -> None:
     found = posting.to_look_for().select_related("channel__publication", "picture").filter(pk=post_id).first()
     if found:
         posting.reconcile(found)
+
+
+@shared_task(name="workers.social.remove")
+def remove(post_id: int) -> None:
+    removals.take_off(_post(post_id))
+
+
+@shared_task(name="workers.social.figures")
+def figures(channel_id: int) -> None:
+    measures.gather(Channel.objects.select_related("publication").get(pk=channel_id))
 
 
 def _post(post_id: int) -> Post:
