@@ -3,6 +3,7 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
+from .digests import Entry
 from .items import Item
 from .lives import Lives, known_states, moves
 from .people import Person
@@ -35,6 +36,8 @@ class Correction(Lives):
     approved_by = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="+")
     #: When readers could first see it: the day that stands beside it.
     public_at = models.DateTimeField(null=True, blank=True)
+    #: Where in the archive it stands.
+    entries = models.ManyToManyField(Entry, related_name="corrections", blank=True)
     #: The posts that were drafted with it: corrected ones and errata, approved as a set.
     post_set = models.ForeignKey(PostSet, models.PROTECT, null=True, blank=True, related_name="+")
 
