@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import date as Date
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
-from . import epoch, numbers, posts, proofs
+from . import epoch, numbers, posts, proofs, slots
 from .delivery import ledger, manners
 from .handing import hand_over
 from .lifecycle import NotAllowed, Overtaken, Refusal, move, note
-from .models import Approval, Digest, Entry, Event, Item, Person, Post, Proof, Publication
+from .models import Digest, Entry, Item, Person, Proof, Publication
+
+# What is done to a set of posts as well reads as a verb of digests too: `digests.approve(proof, by=person)`.
+from .reviews import approve as approve
+from .reviews import ask_changes as ask_changes
+from .reviews import edit_post as edit_post
+from .reviews import editing, refuse_unwanted
+from .reviews import editors_since_approval as editors_since_approval
+from .reviews import void as void
+from .reviews import why_not as why_not
 
 EDITABLE_ENTRY = frozenset({"title", "teaser", "link", "byline", "image_alt", "image_caption", "picture"})
 
@@ -48,13 +56,13 @@ def waiting(publication: Publication) -> Any:
 
 
 def add(digest: Digest, item: Item, *, by: Person) -> Entry:
-    with _editing(digest, by, "added an item"):
+    with editing(digest, by, "added an item"):
         last = digest.entries.order_by("-position").first()
         return _enter(digest, item, last.position + 1 if last else 1)
 
 
 def remove(entry: Entry, *, by: Person) -> None:
-    with _editing(entry.digest, by, "took an item out"):
+    with editing(entry.digest, by, "took an item out"):
         posts.drop_of_entry(entry, by=by)
         entry.delete()
         _renumber(entry.digest, list(entry.digest.entries.all()))
@@ -65,7 +73,7 @@ def reorder(digest: Digest, entry_ids: list[int], *, by: Person) -> None:
     entries = {entry.pk: entry for entry in digest.entries.all()}
     if sorted(entry_ids) != sorted(entries):
         raise Refusal("The digest has changed meanwhile: look at its entries again.")
-    with _editing(digest, by, "changed the order"):
+    with editing(digest, by, "changed the order"):
         _renumber(digest, [entries[pk] for pk in entry_ids])
 
 
@@ -74,7 +82,7 @@ def edit(digest: Digest, *, by: Person, introduction: str | None = None, date: D
     changed = {name: value for name, value in given.items() if value is not None and value != getattr(digest, name)}
     if not changed:
         return
-    with _editing(digest, by, f"changed the {' and '.join(changed)}"):
+    with editing(digest, by, f"changed the {' and '.join(changed)}"):
         Digest.objects.filter(pk=digest.pk).update(**changed)
         for name, value in changed.items():
             setattr(digest, name, value)
@@ -89,22 +97,10 @@ def edit_entry(entry: Entry, *, by: Person, **fields: Any) -> None:
     changed = {name: value for name, value in fields.items() if getattr(entry, name) != value}
     if not changed:
         return
-    with _editing(entry.digest, by, f"changed the {', '.join(sorted(changed))} of “{entry.title}”"):
+    with editing(entry.digest, by, f"changed the {', '.join(sorted(changed))} of “{entry.title}”"):
         for name, value in changed.items():
             setattr(entry, name, value)
         entry.save(update_fields=list(changed))
-
-
-def edit_post(post: Post, text: str, *, by: Person) -> None:
-    """Word one post anew. Refusal where the network would not take it, or the link was lost."""
-    if post.digest is None:
-        raise Refusal("This post belongs to no digest.")
-    posts.check_text(post, text)
-    if text == post.text:
-        return
-    with _editing(post.digest, by, f"reworded the post on {post.channel}"):
-        Post.objects.filter(pk=post.pk).update(text=text, edited=True)
-        post.text, post.edited = text, True
 
 
 def proof(digest: Digest, *, by: Person | None) -> Proof:
@@ -121,7 +117,7 @@ def proof(digest: Digest, *, by: Person | None) -> Proof:
         if digest.number is None:
             digest.number = numbers.reserve(digest.publication_id)
             digest.save(update_fields=["number"])
-        _refuse_unwanted(digest)
+        refuse_unwanted(digest)
         posts.draft_for(digest)
         made = proofs.freeze(digest, by=by)
         move(digest, Digest.State.IN_REVIEW, by=by, why=f"proof {made.sha256[:12]}", review=made)
@@ -133,79 +129,6 @@ def letter(digest: Digest) -> Any:
     return proofs.letter(digest)
 
 
-def why_not(proof: Proof, person: Person) -> str | None:
-    """Why this person may not approve this proof, in a sentence; None when they may."""
-    digest = proof.digest
-    if digest.state != Digest.State.IN_REVIEW:
-        return f"{digest.label} is {digest.get_state_display()}, not in review."
-    if digest.review_id != proof.pk:
-        return "There is a newer proof: approve that one."
-    if not person.may_approve:
-        return "You may edit, and ask for changes; approving is for the people named as approvers."
-    if digest.publication.four_eyes and person in editors_since_approval(digest):
-        return "You edited this digest since it was last approved: somebody else has to approve it."
-    return None
-
-
-def editors_since_approval(digest: Digest) -> set[Person]:
-    """Everybody who changed what the proof is made of since a proof of this digest was last approved."""
-    last = _last_approval(proof__digest=digest)
-    # An item that was not in the approved proof yet is new to the approver, however old its edits are.
-    old = digest.entries.filter(added_at__lte=last.at) if last else digest.entries.none()
-    new = digest.entries.exclude(pk__in=old)
-    since = {"at__gt": last.at} if last else {}
-    footer = _last_approval(proof__digest__publication=digest.publication)
-    mine = (
-        Q(noun="digest", noun_id=digest.pk, **since)
-        | Q(noun="item", noun_id__in=list(old.values_list("item_id", flat=True)), **since)
-        | Q(noun="item", noun_id__in=list(new.values_list("item_id", flat=True)))
-        | Q(noun="publication", noun_id=digest.publication_id, **({"at__gt": footer.at} if footer else {}))
-    )
-    edits = Event.objects.filter(mine, verb="edited", by__isnull=False).select_related("by")
-    return {event.by for event in edits if event.by}
-
-
-def _last_approval(**of: Any) -> Approval | None:
-    return Approval.objects.filter(decision=Approval.Decision.APPROVED, **of).order_by("-at").first()
-
-
-def approve(proof: Proof, *, by: Person, comment: str = "") -> Approval:
-    """Approve exactly these bytes: in review → approved, with its posts, and the hold begins.
-
-    Approving the same proof twice counts once. Refusal where the person may not, or where what would go
-    out now is no longer what the proof holds.
-    """
-    with transaction.atomic():
-        digest = ledger.locked(proof.digest_id)
-        if digest.proof_id == proof.pk and digest.state != Digest.State.DRAFT:
-            return proof.approvals.filter(decision="approved").latest("at")
-        proof.digest = digest
-        if reason := why_not(proof, by):
-            raise NotAllowed(reason)
-        _refuse_unwanted(digest)
-        if not proofs.still_true(proof):
-            raise Overtaken("What would go out has changed since this proof was made: take it back and make a new one.")
-        approval = _decide(proof, by, Approval.Decision.APPROVED, comment)
-        start_at = timezone.now() + timedelta(minutes=digest.publication.hold_minutes)
-        approved: dict[str, Any] = {"proof": proof, "review": None, "start_at": start_at, "attention": ""}
-        move(digest, Digest.State.APPROVED, by=by, why=comment, **approved)
-        posts.approve_of_digest(digest, by=by)
-    return approval
-
-
-def ask_changes(proof: Proof, *, by: Person, comment: str) -> Approval:
-    """Send the digest back with a comment: in review → draft."""
-    if not comment.strip():
-        raise Refusal("Say what should change: the editor reads it.")
-    with transaction.atomic():
-        digest = ledger.locked(proof.digest_id)
-        if digest.state != Digest.State.IN_REVIEW or digest.review_id != proof.pk:
-            raise Overtaken("This proof is no longer the one in review. Look again.")
-        approval = _decide(proof, by, Approval.Decision.CHANGES, comment)
-        move(digest, Digest.State.DRAFT, by=by, why=comment, review=None)
-    return approval
-
-
 def schedule(digest: Digest, at: datetime, *, by: Person) -> None:
     """Let an approved digest start at this moment; never within the hold that allows an undo.
 
@@ -215,7 +138,7 @@ def schedule(digest: Digest, at: datetime, *, by: Person) -> None:
         raise NotAllowed(f"{digest.label} is {digest.get_state_display()}: only an approved digest is scheduled.")
     hold = timezone.now() + timedelta(minutes=digest.publication.hold_minutes)
     _plan(digest, max(at, hold), by, "scheduled", confirmed_count=ledger.audience(digest.publication).count())
-    posts.schedule_of_digest(digest)
+    slots.place_of_digest(digest)
 
 
 def unschedule(digest: Digest, *, by: Person) -> None:
@@ -268,7 +191,7 @@ def cancel(digest: Digest, *, by: Person, why: str = "") -> None:
     """Stop for good. Where nobody received it, its number and its items are free again."""
     with transaction.atomic():
         move(digest, Digest.State.CANCELLED, by=by, why=why, start_at=None)
-        posts.cancel_of_digest(digest, by=by, why="the digest was cancelled")
+        posts.cancel_of(digest, by=by, why="the digest was cancelled")
         # What a follower has read counts as received: its number and its items are spent. Asked after the
         # posts were cancelled: one that a worker had just taken is among those that reached somebody.
         reached = ledger.skip_rest(digest) or posts.reached(digest)
@@ -295,33 +218,6 @@ def drop_item(item: Item, *, by: Person, why: str) -> None:
         remove(entry, by=by)
 
 
-@contextmanager
-def _editing(digest: Digest, by: Person, what: str) -> Iterator[None]:
-    """One edit of a digest: refused once it goes out, voids what was in review or approved, and is written down."""
-    with transaction.atomic():
-        current = ledger.locked(digest.pk)
-        if not current.editable:
-            raise NotAllowed(f"{current.label} is {current.get_state_display()}: its text can no longer change.")
-        if current.state != Digest.State.DRAFT:
-            void(current, by=by, why=what)
-        digest.state, digest.proof, digest.start_at = current.state, None, None
-        yield
-        note(digest, "edited", by=by, why=what)
-
-
-def void(digest: Digest, *, by: Person, why: str) -> None:
-    """Back to draft: what was laid before the approver, or approved, is no longer what would go out."""
-    posts.withdraw_approval(digest, by=by)
-    move(digest, Digest.State.DRAFT, by=by, why=why, proof=None, review=None, start_at=None)
-
-
-def _refuse_unwanted(digest: Digest) -> None:
-    """An item may have been withdrawn or set aside since it was taken in."""
-    unwanted = digest.entries.exclude(item__state=Item.State.QUEUED).first()
-    if unwanted:
-        raise Refusal(f"“{unwanted.title}” is {unwanted.item.get_state_display()}: take it out of the digest first.")
-
-
 def _enter(digest: Digest, item: Item, position: int) -> Entry:
     # Read again under a lock: withdrawing it at the same moment must not come too late.
     item = Item.objects.select_for_update(of=("self",)).select_related("picture").get(pk=item.pk)
@@ -336,13 +232,6 @@ def _enter(digest: Digest, item: Item, position: int) -> Entry:
 def _renumber(digest: Digest, entries: list[Entry]) -> None:
     for position, entry in enumerate(entries, 1):
         Entry.objects.filter(pk=entry.pk).update(position=position)
-
-
-def _decide(proof: Proof, by: Person, decision: str, comment: str) -> Approval:
-    approval, _ = Approval.objects.update_or_create(
-        proof=proof, person=by, defaults={"decision": decision, "comment": comment, "at": timezone.now()}
-    )
-    return approval
 
 
 def _plan(digest: Digest, at: datetime | None, by: Person | None, verb: str, **fields: Any) -> None:

@@ -79,6 +79,7 @@ def withdraw(item: Item, *, by: Person, why: str) -> None:
     with transaction.atomic():
         move(item, "withdrawn", by=by, why=why)
         digests.drop_item(item, by=by, why=why)
+        post_sets.drop_item(item, by=by)
         posts.cancel_of_item(item, by=by, why="the item was withdrawn")
 
 
@@ -88,9 +89,9 @@ def edit(item: Item, *, by: Person, tagged: str | None = None, **fields: Any) ->
         raise Refusal(f"These cannot be edited: {', '.join(sorted(wrong))}.")
     if not fields.get("title", item.title).strip():
         raise Refusal("An item needs a title.")
-    changed = {name: value for name, value in fields.items() if getattr(item, name) != value}
     if tagged is not None:
         tags.put(item, tagged, by=by)
+    changed = {name: value for name, value in fields.items() if getattr(item, name) != value}
     if not changed:
         return
     with transaction.atomic():
@@ -133,8 +134,8 @@ def _receive_one(
     if known is None:
         received.new.append(_create(publication, source, parsed, key))
         return
-    heard = _Heard(source, parsed)
     tags.take(known, parsed.tags)
+    heard = _Heard(source, parsed)
     before = heard.before(known)
     changes = {} if heard.says == before else _changes(known, parsed)
     if not changes:
@@ -184,8 +185,8 @@ def _create(publication: Publication, source: Source | None, parsed: ParsedItem,
         **_texts(parsed),
     )
     _Heard(source, parsed).note(item, "received")
-    return item
     tags.take(item, parsed.tags)
+    return item
 
 
 def _texts(parsed: ParsedItem) -> dict[str, Any]:

@@ -5,22 +5,24 @@ What goes out by itself, and what follows a doubt, is publisher/posting.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import date as Date
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from . import cards, links, networks, wordings
+from . import cards, links, networks, slots, wordings
 from .lifecycle import NotAllowed, Overtaken, Refusal, history, move, note
-from .models import Channel, Digest, Entry, Event, Item, Person, Post, PostSet, Slot
+from .models import Campaign, Channel, Digest, Entry, Event, Item, Person, Post, PostSet
 from .networks.base import Outgoing, Picture
 
 State = Post.State
 _WAITING = (State.DRAFT, State.APPROVED, State.HELD)
+#: A follower may have seen it.
+REACHED = (State.PUBLISHING, State.PUBLISHED, State.UNKNOWN, State.REMOVING, State.REMOVED)
 
 
 @dataclass(frozen=True)
@@ -63,56 +65,44 @@ def check_text(post: Post, text: str) -> None:
         raise Refusal("A post needs a text.")
 
 
-def approve_of_digest(digest: Digest, *, by: Person | None) -> None:
+def approve_of(whole: Digest | PostSet, *, by: Person | None) -> None:
     """The posts were in the proof: they are approved with it, and get their times."""
-    for post in digest.posts.filter(state=State.DRAFT):
+    for post in whole.posts.filter(state=State.DRAFT):
         held = _was_held(post)
-        move(post, State.APPROVED, by=by, why="with the digest")
+        move(post, State.APPROVED, by=by, why="with its proof")
         if held:
-            move(post, State.HELD, by=by, why="it was held before the digest was edited")
-    schedule_of_digest(digest)
+            move(post, State.HELD, by=by, why="it was held before the approval was void")
+    slots.place(whole.posts.all(), whole.start_at or timezone.now())
 
 
-def schedule_of_digest(digest: Digest) -> None:
-    """Place the approved posts into the slots of their channels, from the digest's start on, in their order."""
-    start = digest.start_at or timezone.now()
-    for channel in Channel.objects.filter(posts__digest=digest).distinct():
-        waiting = list(channel.posts.filter(digest=digest, state=State.APPROVED).order_by("position", "id"))
-        for post, due_at in zip(waiting, free_slots(channel, start, len(waiting), without=digest), strict=True):
-            Post.objects.filter(pk=post.pk, state=State.APPROVED).update(due_at=due_at)
+def withdraw_approval(whole: Digest | PostSet, *, by: Person | None) -> None:
+    for post in whole.posts.filter(state__in=[State.APPROVED, State.HELD]):
+        move(post, State.DRAFT, by=by, why="the approval is void", outcome="", **slots.UNPLACED)
 
 
-def free_slots(channel: Channel, start: datetime, wanted: int, *, without: Digest | None = None) -> list[datetime]:
-    """The next `wanted` times at which nothing is planned on the channel. Without slots: at once."""
-    slots = list(channel.slots.all())
-    if not slots:
-        return [start] * wanted
-    planned = channel.posts.filter(due_at__isnull=False).exclude(digest=without) if without else channel.posts.all()
-    taken = set(planned.values_list("due_at", flat=True))
-    zone = channel.publication.zone
-    day, found = start.astimezone(zone).date(), list[datetime]()
-    while len(found) < wanted:
-        for slot in (slot for slot in slots if slot.weekday == day.weekday()):
-            # By way of UTC: a wall time that does not exist in spring is moved on, not shown as it cannot be.
-            at = datetime.combine(day, slot.time, zone).astimezone(UTC)
-            if at >= start and at not in taken and len(found) < wanted:
-                found.append(at)
-        day += timedelta(days=1)
-    return found
-
-
-def set_slots(channel: Channel, slots: Iterable[tuple[int, time]], *, by: Person) -> None:
-    """Let the channel post at these weekdays (0 is Monday) and times. What has its time already keeps it."""
-    wanted = sorted(set(slots))
-    with transaction.atomic():
-        channel.slots.all().delete()
-        Slot.objects.bulk_create(Slot(channel=channel, weekday=weekday, time=at) for weekday, at in wanted)
-        note(channel, "edited", by=by, why="its weekly times", slots=[f"{day} {at:%H:%M}" for day, at in wanted])
-
-
-def withdraw_approval(digest: Digest, *, by: Person | None) -> None:
-    for post in digest.posts.filter(state__in=[State.APPROVED, State.HELD]):
-        move(post, State.DRAFT, by=by, why="the approval is void", due_at=None, outcome="")
+def draft_of_item(post_set: PostSet, channel: Channel, item: Item) -> Post | None:
+    """A post of an item that belongs to no digest; None where the channel has one of it, whatever it belongs to."""
+    if _went_out_before(channel, item):
+        return None
+    picture, alt = cards.illustration(item, channel.network)
+    campaigns = campaigns_of(item, channel.publication.today())
+    tags = [each.hashtag for each in campaigns]
+    words = {"title": item.title, "teaser": item.teaser, "link": item.link, "hashtags": tags}
+    post = Post.objects.create(
+        channel=channel,
+        campaign=next(iter(campaigns), None),
+        post_set=post_set,
+        item=item,
+        purpose=Post.Purpose.ITEM,
+        state=State.DRAFT,
+        text=_words(Post.Purpose.ITEM, channel, picture is not None, words),
+        link=item.link,
+        picture=picture,
+        image_alt=alt,
+        position=post_set.posts.count() + 1,
+    )
+    note(post, "drafted", by=None)
+    return post
 
 
 def drop_of_entry(entry: Entry, *, by: Person | None) -> None:
@@ -125,16 +115,16 @@ def cancel_of_item(item: Item, *, by: Person | None, why: str) -> None:
         move(post, State.CANCELLED, by=by, why=why)
 
 
-def cancel_of_digest(digest: Digest, *, by: Person | None, why: str) -> None:
+def cancel_of(whole: Digest | PostSet, *, by: Person | None, why: str) -> None:
     """Cancel what waits. What a worker has just begun to post is past stopping: see `reached`."""
-    for post in digest.posts.filter(state__in=_WAITING):
+    for post in whole.posts.filter(state__in=_WAITING):
         with suppress(Overtaken):
             move(post, State.CANCELLED, by=by, why=why)
 
 
 def reached(digest: Digest) -> bool:
     """Whether anybody may have seen a post of this digest."""
-    return digest.posts.filter(state__in=[State.PUBLISHING, State.PUBLISHED, State.UNKNOWN]).exists()
+    return digest.posts.filter(state__in=REACHED).exists()
 
 
 def hold(post: Post, *, by: Person, why: str = "") -> None:
@@ -142,7 +132,9 @@ def hold(post: Post, *, by: Person, why: str = "") -> None:
 
 
 def release(post: Post, *, by: Person) -> None:
-    move(post, State.APPROVED, by=by, due_at=timezone.now(), not_before=None, outcome="")
+    """To its time, where that is still to come; else as soon as quiet hours and spacing allow."""
+    with transaction.atomic():
+        move(post, State.APPROVED, by=by, outcome="", **slots.time_again(post))
 
 
 def cancel(post: Post, *, by: Person, why: str = "") -> None:
@@ -181,15 +173,12 @@ def line_up_again(post: Post, *, by: Person | None, why: str, **fields: Any) -> 
         elif whole and whole.state == "cancelled":
             move(post, State.CANCELLED, by=None, why="what it belongs to was cancelled")
         elif isinstance(whole, PostSet) and whole.state != PostSet.State.APPROVED:
-            move(post, State.DRAFT, by=None, why="the approval is void", due_at=None, outcome="")
+            move(post, State.DRAFT, by=None, why="the approval is void", outcome="", **slots.UNPLACED)
 
 
 def not_public_yet(post: Post) -> datetime | None:
     """When its item becomes public, where that is still to come: the first moment of its day where the readers are."""
-    if post.item is None or post.item.published_on is None:
-        return None
-    zone = post.channel.publication.zone
-    opens = datetime.combine(post.item.published_on, time.min, zone).astimezone(UTC)
+    opens = slots.public_from(post)
     return opens if opens > timezone.now() else None
 
 
@@ -229,8 +218,10 @@ def _draft(channel: Channel, digest: Digest, entry: Entry | None, position: int,
     if post is None and (existing.filter(declined=True).exists() or _went_out_before(channel, item)):
         return
     picture, alt = cards.illustration(entry, channel.network) if entry else (None, "")
-    text = _words(purpose, channel, picture is not None, words)
+    campaigns = campaigns_of(item, digest.date)
+    text = _words(purpose, channel, picture is not None, {**words, "hashtags": [each.hashtag for each in campaigns]})
     fields = {
+        "campaign": next(iter(campaigns), None),
         "link": words["link"],
         "picture": picture,
         "image_alt": alt,
@@ -251,6 +242,12 @@ def _draft(channel: Channel, digest: Digest, entry: Entry | None, position: int,
         # Staff's own wording stays, unless the link it carries is no longer the one.
         kept = post.edited and post.link == words["link"]
         Post.objects.filter(pk=post.pk).update(text=post.text if kept else text, edited=kept, **fields)
+
+
+def campaigns_of(item: Item | None, on: Date) -> list[Campaign]:
+    """The campaigns of that day that it belongs to; what is covered live first: its posts wait for no weekly time."""
+    found = Campaign.objects.of_item(item).running(on) if item else Campaign.objects.none()
+    return list(found.order_by("-live", "starts_on", "pk"))
 
 
 def _went_out_before(channel: Channel, item: Item | None) -> bool:

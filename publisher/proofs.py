@@ -6,9 +6,11 @@ import hashlib
 import json
 from typing import Any
 
+from django.db.models import Q
+
 from . import letters, links
 from .delivery import ledger
-from .models import Digest, Entry, Person, Post, Proof, Publication
+from .models import Digest, Entry, Person, Post, PostSet, Proof, Publication
 
 #: What is frozen, hashed and approved: these fields of a Proof, and nothing that goes out is outside them.
 CONTENT = ("subject", "html", "text", "sender", "posts", "audience")
@@ -17,15 +19,17 @@ CONTENT = ("subject", "html", "text", "sender", "posts", "audience")
 JOIN_LABEL = "Become a member"
 
 
-def freeze(digest: Digest, *, by: Person | None) -> Proof:
-    """The proof of the digest as it stands. The same bytes give the same proof."""
-    content = _content(digest)
-    proof, _ = Proof.objects.get_or_create(
-        digest=digest,
-        sha256=sha256(content),
-        defaults={**content, "audience_count": ledger.audience(digest.publication).count(), "made_by": by},
-    )
-    return proof
+#: Of a set, what has not gone out yet: an edit of the rest is approved without what followers have read.
+TO_GO = Q(state__in=["draft", "approved", "held"])
+
+
+def freeze(whole: Digest | PostSet, *, by: Person | None) -> Proof:
+    """The proof of a digest or of a set of posts as it stands. The same bytes give the same proof."""
+    content = _content(whole)
+    made = {**content, "audience_count": _audience_count(whole), "made_by": by}
+    if isinstance(whole, Digest):
+        return Proof.objects.get_or_create(digest=whole, sha256=sha256(content), defaults=made)[0]
+    return Proof.objects.get_or_create(post_set=whole, sha256=sha256(content), defaults=made)[0]
 
 
 def intact(proof: Proof) -> bool:
@@ -35,7 +39,7 @@ def intact(proof: Proof) -> bool:
 
 def still_true(proof: Proof) -> bool:
     """Whether the proof's bytes hash to what it says, and are what would go out now."""
-    return intact(proof) and sha256(_content(proof.digest)) == proof.sha256
+    return intact(proof) and sha256(_content(proof.of)) == proof.sha256
 
 
 def as_approved(post: Post) -> bool:
@@ -100,7 +104,22 @@ def _entry(digest: Digest, entry: Entry) -> letters.Entry:
     )
 
 
-def _content(digest: Digest) -> dict[str, Any]:
+def _audience_count(whole: Digest | PostSet) -> int:
+    return ledger.audience(whole.publication).count() if isinstance(whole, Digest) else 0
+
+
+def _content(whole: Digest | PostSet) -> dict[str, Any]:
+    return _content_of_digest(whole) if isinstance(whole, Digest) else _content_of_set(whole)
+
+
+def _content_of_set(post_set: PostSet) -> dict[str, Any]:
+    """Posts, and no letter to anybody."""
+    nothing: dict[str, Any] = {"html": "", "text": "", "sender": {}, "audience": {}}
+    to_go = post_set.posts.filter(TO_GO).select_related("channel")
+    return {**nothing, "subject": post_set.title, "posts": [_post(post) for post in to_go]}
+
+
+def _content_of_digest(digest: Digest) -> dict[str, Any]:
     made = letter(digest)
     return {
         "subject": made.subject,

@@ -71,7 +71,7 @@ def compose(
 def proof(number: Number = None, publication: In = None, by: By = None) -> None:
     """Freeze the draft and lay it before the approver."""
     made = digests.proof(the_digest(publication, number), by=the_person(by))
-    say(f"{made.digest.label} is in review. Proof {made.sha256}, for {made.audience_count} members.")
+    say(f"{made.of.label} is in review. Proof {made.sha256}, for {made.audience_count} members.")
 
 
 @app.command()

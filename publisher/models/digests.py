@@ -7,6 +7,7 @@ from django.utils import timezone
 from .items import Item, Picture
 from .lives import Lives, known_states, moves
 from .people import Person
+from .post_sets import PostSet
 from .publications import Publication
 
 DIGEST_MOVES = moves(
@@ -134,7 +135,7 @@ class Proof(models.Model):
 
     #: Of a digest, or of posts outside one.
     digest = models.ForeignKey(Digest, models.PROTECT, null=True, blank=True, related_name="proofs")
-    post_set = models.ForeignKey("PostSet", models.PROTECT, null=True, blank=True, related_name="proofs")
+    post_set = models.ForeignKey(PostSet, models.PROTECT, null=True, blank=True, related_name="proofs")
     sha256 = models.CharField(max_length=64)
     subject = models.TextField()
     html = models.TextField()
@@ -163,6 +164,13 @@ class Proof(models.Model):
 
     def __str__(self) -> str:
         return f"{self.subject} {self.sha256[:12]}"
+
+    @property
+    def of(self) -> Digest | PostSet:
+        """What was frozen."""
+        frozen = self.digest or self.post_set
+        assert frozen
+        return frozen
 
 
 class Approval(models.Model):
