@@ -15,7 +15,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Case, F, Max, Q, QuerySet, Value, When, Window
+from django.db.models import Case, F, Max, Q, QuerySet, Value, When, Window, prefetch_related_objects
 from django.db.models.functions import RowNumber
 from django.utils import timezone
 
@@ -28,7 +28,7 @@ from .timetable import Quiet, Timetable, Weekly
 State, Timing = Post.State, Post.Timing
 #: Whose times are not free for others: what waits, and what went out or may have.
 LIVE = (State.APPROVED, State.HELD, State.PUBLISHING, State.PUBLISHED, State.UNKNOWN)
-GONE = (State.PUBLISHING, State.PUBLISHED, State.UNKNOWN)
+GONE = (State.PUBLISHING, State.PUBLISHED, State.UNKNOWN, State.REMOVING, State.REMOVED)
 #: What the history calls the rules.
 _NAMED = {
     "weekly": "its weekly times",
@@ -137,11 +137,12 @@ def prefer(post: Post, priority: int, *, by: Person) -> None:
         _reorder(post)
 
 
-def free_times(channel: Channel, count: int, start: datetime | None = None) -> list[datetime]:
-    """The next times at which the channel could post once more."""
-    start = start or timezone.now()
-    times = timetable.free(timetable_of(channel), start, _taken(channel, start, ()))
-    return list(islice(times, count))
+def free_times(channels: Iterable[Channel], count: int) -> dict[int, list[datetime]]:
+    """The next times at which each of these channels could post once more; two queries, however many they are."""
+    some, start = list(channels), timezone.now()
+    prefetch_related_objects(some, "slots", "publication")
+    taken = _taken_on(some, start, ())
+    return {c.pk: list(islice(timetable.free(timetable_of(c), start, taken[c.pk]), count)) for c in some}
 
 
 def plan() -> QuerySet[Post]:
@@ -243,8 +244,9 @@ def _give(posts: list[Post], channel: Channel, table: Timetable, start: datetime
 
 
 def _live(post: Post) -> bool:
-    """Live coverage does not wait for weekly times."""
-    return post.campaign is not None and post.campaign.live and post.campaign.ended_at is None
+    """Live coverage does not wait for weekly times, nor does what puts something right."""
+    live = post.campaign is not None and post.campaign.live and post.campaign.ended_at is None
+    return live or post.corrects_id is not None
 
 
 def _without_slots(table: Timetable) -> Timetable:
@@ -252,11 +254,18 @@ def _without_slots(table: Timetable) -> Timetable:
 
 
 def _taken(channel: Channel, start: datetime, without: Iterable[int]) -> list[datetime]:
-    """When the other posts of the channel go out, or went, as far as that matters from `start` on."""
-    since = start - timedelta(minutes=channel.spacing_minutes)
+    return _taken_on([channel], start, without)[channel.pk]
+
+
+def _taken_on(channels: list[Channel], start: datetime, without: Iterable[int]) -> dict[int, list[datetime]]:
+    """When the other posts of each channel go out, or went, as far as that matters from `start` on."""
+    since = start - timedelta(minutes=max((channel.spacing_minutes for channel in channels), default=0))
     near = Q(due_at__gte=since, state__in=LIVE) | Q(intent_at__gte=since, state__in=GONE)
-    others = channel.posts.filter(near).exclude(pk__in=without).order_by()
-    return sorted({at for times in others.values_list("due_at", "intent_at") for at in times if at and at >= since})
+    others = Post.objects.filter(near, channel__in=channels).exclude(pk__in=without).order_by()
+    taken: dict[int, list[datetime]] = {channel.pk: [] for channel in channels}
+    for channel, *times in others.values_list("channel", "due_at", "intent_at"):
+        taken[channel] += [at for at in times if at and at >= since]
+    return taken
 
 
 def _free_at(channel: Channel, now: datetime) -> datetime:
