@@ -1,4 +1,4 @@
-"""Who is in the demo: two people of the staff, two publications, two hundred members, four accounts."""
+"""Who is in the demo: two people of the staff, two publications, two hundred members, an account of each on every network."""
 
 from __future__ import annotations
 
@@ -99,12 +99,22 @@ def members(publication: Publication, count: int, first: int) -> None:
     )
 
 
+def accounts(part: Part) -> tuple[tuple[str, str, dict[str, str]], ...]:
+    """On each network: the account as followers know it, and credentials that only the sandbox knows."""
+    server = str(part.settings["sender_email"]).rpartition("@")[2]
+    secret = f"demo-{part.handle}"
+    x_keys = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
+    page = {"page_token": f"{secret}-page-token", "app_secret": f"{secret}-app-secret", "version": "v24.0"}
+    return (
+        ("x", part.handle, {name: f"{secret}-{name}" for name in x_keys}),
+        ("facebook", str(part.settings["organisation"]), {"page_id": part.page_id, **page}),
+        ("mastodon", f"@{part.handle}@{server}", {"access_token": f"{secret}-mastodon-token"}),
+    )
+
+
 def channels(publication: Publication, part: Part) -> list[Channel]:
-    """An X account and a Facebook page, each with weekly slots, and credentials that only the sandbox knows."""
-    made = [
-        _channel(publication, "x", part.handle, _x_credentials(part)),
-        _channel(publication, "facebook", str(publication.organisation), _page_credentials(part)),
-    ]
+    """A channel for each account, with weekly slots."""
+    made = [_channel(publication, *account) for account in accounts(part)]
     for channel in made:
         for weekday in (0, 2, 4):
             Slot.objects.create(channel=channel, weekday=weekday, time=time(9, 0))
@@ -113,10 +123,14 @@ def channels(publication: Publication, part: Part) -> list[Channel]:
 
 def sandbox_accounts(part: Part) -> list[dict[str, object]]:
     """What the sandbox is told, so that it knows these accounts: the bodies of POST /control/accounts."""
-    name = part.settings["organisation"]
     return [
-        {"network": "x", "handle": part.handle, "name": name, "credentials": _x_credentials(part)},
-        {"network": "facebook", "page_id": part.page_id, "name": name, "credentials": _page_credentials(part)},
+        {
+            "network": network,
+            "handle": credentials.get("page_id") or account,
+            "name": part.settings["organisation"],
+            "credentials": credentials,
+        }
+        for network, account, credentials in accounts(part)
     ]
 
 
@@ -125,17 +139,3 @@ def _channel(publication: Publication, network: str, account: str, credentials: 
     channel.credentials = credentials
     channel.save()
     return channel
-
-
-def _x_credentials(part: Part) -> dict[str, str]:
-    names = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
-    return {name: f"demo-{part.handle}-{name}" for name in names}
-
-
-def _page_credentials(part: Part) -> dict[str, str]:
-    return {
-        "page_id": part.page_id,
-        "page_token": f"demo-{part.handle}-page-token",
-        "app_secret": f"demo-{part.handle}-app-secret",
-        "version": "v24.0",
-    }

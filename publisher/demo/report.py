@@ -65,8 +65,8 @@ def _timeline(network: str, sandbox_url: str | None) -> Counter[str] | None:
     """How often each post was accepted there, by id."""
     if not sandbox_url:
         return None
-    log = {"x": "x", "facebook": "graph"}[network]
-    return Counter(str(entry["id"]) for entry in _get(f"{sandbox_url}/{log}/posts.json"))
+    room = {"facebook": "graph"}.get(network, network)
+    return Counter(str(entry["id"]) for entry in _get(f"{sandbox_url}/{room}/posts.json"))
 
 
 class _Inbox:

@@ -43,16 +43,18 @@ def test_the_demo_goes_the_whole_way_twice(tmp_path: Path) -> None:
         assert rows == [
             ("Update 120", "inboxes", "150", "150"),
             ("Update 120", "facebook: Andean Reading Rooms", "10", "10"),
+            ("Update 120", "mastodon: @reading_rooms@reading-rooms.example", "10", "10"),
             ("Update 120", "x: reading_rooms", "10", "10"),
             ("Lake Letter 31", "inboxes", "50", "50"),
             ("Lake Letter 31", "facebook: Friends of the Lake", "4", "4"),
+            ("Lake Letter 31", "mastodon: @lake_letter@lake.example", "4", "4"),
             ("Lake Letter 31", "x: lake_letter", "4", "4"),
         ]
 
 
 @dataclass
 class Elsewhere:
-    """A mail server, an X and a Graph API that know nothing of Publisher: they take and note."""
+    """A mail server, an X, a Graph API and a Mastodon that know nothing of Publisher: they take and note."""
 
     smtp: str = ""
     address: str = ""
@@ -71,6 +73,8 @@ class Elsewhere:
             return 200, {"data": {"id": number}}
         if path.startswith("/x/2/media"):
             return 200, {"data": {"id": number, "media_key": f"3_{number}"}}
+        if path.startswith("/mastodon/"):
+            return 200, {"id": number, "created_at": "2026-11-23T10:00:00.000Z", "content": ""}
         return 200, {"id": f"1_{number}", "post_id": f"1_{number}"}
 
 
@@ -116,6 +120,7 @@ def test_the_same_flow_delivers_to_servers_elsewhere(tmp_path: Path, elsewhere: 
         PUBLISHER_SMTP_URL=elsewhere.smtp,
         PUBLISHER_X_API_URL=f"{elsewhere.address}/x",
         PUBLISHER_GRAPH_API_URL=f"{elsewhere.address}/graph",
+        PUBLISHER_MASTODON_URL=f"{elsewhere.address}/mastodon",
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert Counter(recipient for recipient, _ in elsewhere.mails) == Counter(MEMBERS)
@@ -123,7 +128,8 @@ def test_the_same_flow_delivers_to_servers_elsewhere(tmp_path: Path, elsewhere: 
         check_mail(recipient, content)
     tweets = [body for path, _, body in elsewhere.requests if path == "/x/2/tweets"]
     posts = [path for path, _, _ in elsewhere.requests if re.fullmatch(r"/graph/v24\.0/\d+/(feed|photos)", path)]
-    assert (len(tweets), len(posts)) == (14, 14)
+    toots = [path for path, _, _ in elsewhere.requests if path == "/mastodon/api/v1/statuses"]
+    assert (len(tweets), len(posts), len(toots)) == (14, 14, 14)
     assert all(authorization.startswith("OAuth ") for path, authorization, _ in elsewhere.requests if "/x/" in path)
     check_tweets(tweets)
 
