@@ -27,6 +27,8 @@ FORBIDDEN = {
     "tweepy": ("publisher/posts.py", "import tweepy"),
     "facebook": ("publisher/networks/http.py", "from facebook import GraphAPI"),
     "anymail": ("publisher/notices.py", "import anymail"),
+    "atproto": ("publisher/networks/timeline.py", "from atproto_core.uri import AtUri"),
+    "atproto-client": ("publisher/networks/bluesky.py", "from atproto import Client"),
 }
 
 

@@ -59,6 +59,7 @@ from publisher.networks.bluesky_answers import (
     settled,
 )
 from publisher.networks.bluesky_records import POST, address_of, card, facets, links, proportions, record_key
+from publisher.networks.consent import Field
 
 Given = TypeVar("Given")
 
@@ -92,6 +93,10 @@ class Bluesky(Adapter):
     pictures = PICTURES
     longest_alt = LONGEST_ALT
     idempotent = True
+    keys = (
+        Field("app_password", "App password", "Made on Bluesky: Settings, “Privacy and security”, “App passwords”."),
+        Field("language", "Language of the posts", "As “en”, which it is where nothing is said.", False, False),
+    )
 
     def __init__(
         self,
@@ -183,10 +188,18 @@ class Bluesky(Adapter):
             return Account(name, url, "Bluesky did not say whose app password this is.")
         if me.get("active") is False:
             meaning = STATUSES.get(str(me.get("status")), DEACTIVATED)
-            return Account(name, url, meaning.sentence)
+            return Account(name, url, meaning.sentence, refused=True)
         if self.account and handle.casefold() != self.account.casefold():
             return Account(name, url, f"This is the app password of @{handle}, not of {name}.")
-        return Account(f"@{handle}", url)
+        return Account(f"@{handle}{self._called(handle)}", url)
+
+    def _called(self, handle: str) -> str:
+        """ " (Peru Support Group)", where the account has such a name and it can be had."""
+        try:
+            shown = http.content(self._read("app.bsky.actor.getProfile", {"actor": handle})).get("displayName")
+        except CannotLook:
+            return ""
+        return f" ({shown})" if shown else ""
 
     def _record(self, outgoing: Outgoing) -> dict[str, Any]:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -109,7 +109,7 @@ def _card(external: Any) -> Iterator[str]:
             return
     if not ADDRESS.fullmatch(external["uri"]):
         yield "Record/embed/external/uri must be a uri"
-    if set(external) - {"uri", "title", "description"}:
+    if set(external) - {"$type", "uri", "title", "description"}:
         yield "Record/embed/external: the sandbox does not support a thumb"
 
 
@@ -121,9 +121,9 @@ def _image(image: Any) -> Iterator[str]:
     if not isinstance(blob, dict) or blob.get("$type") != "blob" or "$link" not in (blob.get("ref") or {}):
         yield "Record/embed/images/0/image should be a blob ref"
     shape = image.get("aspectRatio", {"width": 1, "height": 1})
-    if not isinstance(shape, dict) or sorted(shape) != ["height", "width"]:
+    if not isinstance(shape, dict) or set(shape) - {"$type"} != {"height", "width"}:
         yield 'Record/embed/images/0/aspectRatio must have the property "width"'
-    elif not all(type(side) is int and side >= 1 for side in shape.values()):
+    elif not all(type(side) is int and side >= 1 for side in (shape["width"], shape["height"])):
         yield "Record/embed/images/0/aspectRatio/width can not be less than 1"
-    if set(image) - {"alt", "image", "aspectRatio"}:
+    if set(image) - {"$type", "alt", "image", "aspectRatio"}:
         yield "Record/embed/images/0 has a property that the lexicon does not know"

@@ -159,21 +159,25 @@ def test_figures_that_cannot_be_had_are_asked_for_later(script: Script, bluesky:
 
 
 def test_a_check_names_the_account(script: Script, bluesky: Bluesky):
-    script.play(ME)
+    script.play(ME, reply(200, {"did": DID, "handle": HANDLE, "displayName": "Peru Support Group"}))
 
-    assert bluesky.check() == Account(f"@{HANDLE}", f"https://bsky.app/profile/{HANDLE}")
+    assert bluesky.check() == Account(f"@{HANDLE} (Peru Support Group)", f"https://bsky.app/profile/{HANDLE}")
 
 
 @pytest.mark.parametrize(
-    ("answer", "says"),
+    ("answer", "says", "refused"),
     [
-        (error(401, "AccountTakedown"), "taken the account down"),
-        (reply(200, {"did": DID, "handle": "other.bsky.social", "active": True}), "of @other.bsky.social, not of @psg"),
-        (reply(200, {"did": DID, "handle": HANDLE, "active": False, "status": "deactivated"}), "is deactivated"),
-        (reply(200, {"did": DID}), "did not say"),
+        (error(401, "AccountTakedown"), "taken the account down", True),
+        (reply(503, "<html>"), "503", False),
+        (reply(200, {"did": DID, "handle": "other.bsky.social"}), "of @other.bsky.social, not of @psg", False),
+        (reply(200, {"did": DID, "handle": HANDLE, "active": False, "status": "deactivated"}), "is deactivated", True),
+        (reply(200, {"did": DID}), "did not say", False),
     ],
 )
-def test_a_check_says_what_is_wrong(script: Script, bluesky: Bluesky, answer, says):
+def test_a_check_says_what_is_wrong(script: Script, bluesky: Bluesky, answer, says, refused):
     script.play(answer)
 
-    assert says in str(bluesky.check().problem)
+    account = bluesky.check()
+
+    assert says in str(account.problem)
+    assert account.refused == refused

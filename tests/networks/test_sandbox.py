@@ -16,7 +16,7 @@ import pytest
 from publisher.networks import connect
 from publisher.networks.base import CannotLook, Network, Outgoing, Picture, Refused, TryLater, Unknown
 from publisher.networks.text import render
-from tests.networks.conftest import FACEBOOK_KEYS, IMPATIENT, MASTODON_KEYS, X_KEYS
+from tests.networks.conftest import BLUESKY_KEYS, FACEBOOK_KEYS, IMPATIENT, MASTODON_KEYS, X_KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -26,8 +26,9 @@ ACCOUNTS = {
     "x": ("psg", X_KEYS),
     "facebook": ("PSG", FACEBOOK_KEYS),
     "mastodon": ("@psg@mastodon.example", MASTODON_KEYS),
+    "bluesky": ("@psg.bsky.social", BLUESKY_KEYS),
 }
-ROOMS = {"x": "/x", "facebook": "/graph", "mastodon": "/mastodon"}
+ROOMS = {"x": "/x", "facebook": "/graph", "mastodon": "/mastodon", "bluesky": "/bluesky"}
 
 
 class Sandbox:
@@ -77,7 +78,7 @@ def sandbox(running: Sandbox) -> Sandbox:
     return running
 
 
-@pytest.fixture(params=["x", "facebook", "mastodon"])
+@pytest.fixture(params=["x", "facebook", "mastodon", "bluesky"])
 def network(request: pytest.FixtureRequest, sandbox: Sandbox) -> Network:
     return connected(sandbox, request.param)
 
@@ -238,6 +239,24 @@ OUTCOMES: dict[str, dict[str, tuple[type[Exception], str | None] | None]] = {
         **dict.fromkeys(("rate_limited", "rate_limited_reset_past", "rate_limited_without_reset"), (TryLater, "rate")),
         # Of pictures alone: a post is taken as ever.
         **dict.fromkeys(("preparing", "preparing_forever", "preparing_failed"), None),
+    },
+    "bluesky": {
+        # The session is renewed, and the post sent.
+        **dict.fromkeys(("expired_token", "invalid_token"), None),
+        **dict.fromkeys(("auth_missing", "wrong_password", "code_by_mail"), (Refused, "credentials")),
+        **dict.fromkeys(("taken_down", "suspended", "deactivated"), (Refused, "credentials")),
+        **dict.fromkeys(("invalid_request", "invalid_mime_type", "not_found"), (Refused, "other")),
+        **dict.fromkeys(("blob_too_large", "payload_too_large", "not_implemented"), (Refused, "other")),
+        "text_too_long": (Refused, "text"),
+        "bad_scope": (Refused, "permission"),
+        "invalid_swap": (Refused, "duplicate"),
+        "blob_not_found": (TryLater, "server"),
+        **dict.fromkeys(("rate_limited", "rate_limited_reset_past", "rate_limited_without_reset"), (TryLater, "rate")),
+        **dict.fromkeys(("internal_error", "internal_error_published", "unreadable"), (Unknown, None)),
+        **dict.fromkeys(("upstream_failure", "upstream_failure_published"), (Unknown, None)),
+        **dict.fromkeys(("upstream_timeout", "upstream_timeout_published"), (Unknown, None)),
+        **dict.fromkeys(("not_enough_resources", "not_enough_resources_published"), (Unknown, None)),
+        **dict.fromkeys(("without_uri", "without_cid", "garbled_cid", "elsewhere"), (Unknown, None)),
     },
 }
 

@@ -12,14 +12,23 @@ from urllib.parse import quote, quote_plus
 import pytest
 
 from publisher.networks.base import Failure, Outgoing, Picture, Refused, TryLater, scrub
+from publisher.networks.bluesky import Bluesky
 from publisher.networks.facebook import Facebook
 from publisher.networks.mastodon import Mastodon
 from publisher.networks.x import X
-from tests.networks.conftest import FACEBOOK_KEYS, MASTODON_KEYS, X_KEYS, Script, reply
+from tests.networks.conftest import (
+    BLUESKY_KEYS,
+    BLUESKY_TOKENS,
+    FACEBOOK_KEYS,
+    MASTODON_KEYS,
+    X_KEYS,
+    Script,
+    reply,
+)
 
 # Mastodon's has a name that X's has too.
 KEYS = [value for name, value in (X_KEYS | FACEBOOK_KEYS).items() if name not in ("page_id", "version")]
-KEYS += MASTODON_KEYS.values()
+KEYS += [*MASTODON_KEYS.values(), *BLUESKY_KEYS.values(), *BLUESKY_TOKENS]
 PICTURE = Picture(b"\x89PNG...", "image/png", "A well")
 POST = Outgoing("Water\nhttps://example.org/water", "https://example.org/water")
 
@@ -50,7 +59,7 @@ def everything_logged() -> Iterator[io.StringIO]:
         logger.setLevel(level)
 
 
-def everything_said(network: X | Facebook | Mastodon) -> str:
+def everything_said(network: X | Facebook | Mastodon | Bluesky) -> str:
     """What publishing, looking and checking raise and return, with the traceback and its whole chain."""
     said = [repr(network), str(network), repr(network.check())]
     for attempt in (
@@ -66,11 +75,15 @@ def everything_said(network: X | Facebook | Mastodon) -> str:
     return "\n".join(said)
 
 
-def echo(network: X | Facebook | Mastodon) -> str:
+def echo(network: X | Facebook | Mastodon | Bluesky) -> str:
     """The keys of this account, plain and escaped, as a server could throw them back."""
-    keys = {"x": X_KEYS, "facebook": {**FACEBOOK_KEYS, "page_id": "", "version": ""}, "mastodon": MASTODON_KEYS}[
-        network.name
-    ]
+    tokens = dict(zip(("access", "refresh"), BLUESKY_TOKENS, strict=True))
+    keys = {
+        "x": X_KEYS,
+        "facebook": {**FACEBOOK_KEYS, "page_id": "", "version": ""},
+        "mastodon": MASTODON_KEYS,
+        "bluesky": BLUESKY_KEYS | tokens,
+    }[network.name]
     return " ".join([*keys.values(), *(quote(key, safe="") for key in keys.values())])
 
 
@@ -84,6 +97,7 @@ def echo(network: X | Facebook | Mastodon) -> str:
         lambda said: reply(302, Location=f"https://graph.facebook.com/?access_token={said}"),
         lambda said: reply(400, {"title": said, "detail": said, "error": {"code": 100, "message": said}}),
         lambda said: reply(401, {"title": "x" * 290 + said, "error": {"code": 1, "message": "x" * 290 + said}}),
+        lambda said: reply(400, {"error": "InvalidRequest", "message": "x" * 290 + said}),
         lambda said: reply(500, said),
         lambda said: reply(503, {"error": {"code": 2, "message": said}}),
         lambda said: f"{said} {said}\r\n\r\n".encode(),
@@ -107,8 +121,9 @@ def test_no_key_is_said_where_nobody_listens(nobody, everything_logged):
     facebook = Facebook(credentials=FACEBOOK_KEYS, address=nobody, account="PSG")
     x = X(credentials=X_KEYS, address=nobody, account="psg")
     mastodon = Mastodon(credentials=MASTODON_KEYS, address=nobody, account="@psg@mastodon.example")
+    bluesky = Bluesky(credentials=BLUESKY_KEYS, address=nobody, account="@psg.bsky.social")
 
-    assert leaks(everything_said(facebook) + everything_said(x) + everything_said(mastodon)) == []
+    assert leaks("".join(map(everything_said, (facebook, x, mastodon, bluesky)))) == []
     assert leaks(everything_logged.getvalue()) == []
 
 

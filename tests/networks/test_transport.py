@@ -6,16 +6,17 @@ from datetime import UTC, datetime
 import pytest
 
 from publisher.networks.base import CannotLook, Failure, Outgoing, Refused, TryLater, Unknown
+from publisher.networks.bluesky import Bluesky
 from publisher.networks.facebook import Facebook
 from publisher.networks.mastodon import Mastodon
 from publisher.networks.x import X
-from tests.networks.conftest import FACEBOOK_KEYS, IMPATIENT, MASTODON_KEYS, X_KEYS, Script, reply
+from tests.networks.conftest import BLUESKY_KEYS, FACEBOOK_KEYS, IMPATIENT, MASTODON_KEYS, X_KEYS, Script, reply
 
 POST = Outgoing("Clean water at last\n\nhttps://example.org/water", "https://example.org/water")
 PAGE = "<html><body>We are over capacity</body></html>"
 HALF = b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 40\r\n\r\n" + b'{"data":{"id":"'
 
-KINDS = [(X, X_KEYS), (Facebook, FACEBOOK_KEYS), (Mastodon, MASTODON_KEYS)]
+KINDS = [(X, X_KEYS), (Facebook, FACEBOOK_KEYS), (Mastodon, MASTODON_KEYS), (Bluesky, BLUESKY_KEYS)]
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def test_registering_again_changes_the_keys_and_keeps_the_posts(sandbox: Sandbox
         ({"network": "x", "handle": "a", "credentials": {**KEYS, "pin": "1"}}, "Unknown credentials: pin."),
         (
             {"network": "x", "handle": "a/b", "credentials": KEYS},
-            "Give the account a handle (or page_id) of letters, digits, _ and dots.",
+            "Give the account a handle (or page_id) of letters, digits, _, - and dots.",
         ),
         (
             {"network": "x", "handle": "thief", "credentials": KEYS},
