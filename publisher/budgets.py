@@ -56,6 +56,17 @@ def spent(channel: Channel, now: datetime | None = None) -> Price:
     return Price(amount, prices.currency(channel.network))
 
 
+def spent_by_channel(channels: list[Channel]) -> dict[int, Price]:
+    """As `spent`, for a page of them, in one query."""
+    months = {channel.pk: month(channel) for channel in channels}
+    since = min((this.start for this in months.values()), default=timezone.now())
+    gone = dict.fromkeys(months, Decimal(0))
+    rows = Post.objects.filter(SPENT, channel__in=months, intent_at__gte=since, charged__gt=0)
+    for pk, at, charged in rows.values_list("channel_id", "intent_at", "charged"):
+        gone[pk] += charged if at >= months[pk].start else 0
+    return {c.pk: Price(gone[c.pk], prices.currency(c.network)) for c in channels}
+
+
 def price(post: Post) -> Price:
     return prices.of_words(post.channel.network, post.text, post.link, bool(post.picture_id), post.image_alt)
 
@@ -126,11 +137,11 @@ def _release(post: Post) -> int:
     return 1
 
 
-def standing(channel: Channel) -> str:
-    """ "1.20 of 10.00 USD in March 2027"; how the money stands, for people."""
+def standing(channel: Channel, gone: Price | None = None) -> str:
+    """ "1.20 USD of 10.00 USD in March 2027"; how the money stands, for people."""
     if not prices.currency(channel.network):
         return "free"
-    gone, this = spent(channel), month(channel)
+    gone, this = spent(channel) if gone is None else gone, month(channel)
     if channel.budget is None:
         return f"{_amount(gone)} in {this}, no budget"
     return f"{_amount(gone)} of {_amount(Price(channel.budget, gone.currency))} in {this}"

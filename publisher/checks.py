@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from . import accounts, epoch, links, reach
+from . import budgets, checkups, epoch, links, prices, reach, tokens
 from .delivery import keys, manners, paces, parcels
 from .delivery.conversation import Conversation, Timeouts
 from .delivery.limits import LimitsWrong
@@ -21,8 +21,6 @@ from .delivery.providers import Provider
 from .delivery.relays import Relay, RelayWrong, parse_relays
 from .lifecycle import Refusal
 from .models import Channel, Lease, Person, Publication
-from .networks.base import Refused
-from .sealing import CannotUnseal
 
 #: Somebody waits for the answer: a server that is slower than this is worth a look.
 _BRIEF = Timeouts(connect=10, greeting=20, starttls=10, auth=20, quit=2)
@@ -45,7 +43,8 @@ def run() -> Iterator[Check]:
     yield from _safely(_mail)
     yield from _safely(_bounces)
     yield from _safely(_pace)
-    for check in (_epoch, _clock, _people, _publications, _signatures, _channels) if database.ok else ():
+    yield from _safely(_prices)
+    for check in (_epoch, _clock, _people, _publications, _signatures, _sealed, _channels) if database.ok else ():
         yield from _safely(check)
 
 
@@ -228,20 +227,42 @@ def _signatures() -> Iterator[Check]:
         yield Check(name, True, ours if signers else theirs)
 
 
+def _prices() -> Iterator[Check]:
+    mend = "Mend the file that PUBLISHER_PRICES names, after the model of config/prices.toml."
+    try:
+        known = ", ".join(f"{network} in {currency}" for network, (currency, _) in prices.table().items())
+    except prices.PricesWrong as problem:
+        yield Check("Prices", False, str(problem), mend)
+    else:
+        yield Check("Prices", True, f"known for {known}" if known else "none: everything counts as free")
+
+
+def _sealed() -> Iterator[Check]:
+    """Where all is sealed with the newest key, the older ones may go."""
+    counts = tokens.keys_in_use()
+    lost, older = counts.pop(None, 0), sum(count for place, count in counts.items() if place)
+    if lost:
+        mend = "Put the key they were sealed with back into PUBLISHER_KEYS_TOKENS, or connect the accounts again."
+        yield Check("Stored credentials", False, f"{lost} cannot be opened with any key", mend)
+    elif older:
+        mend = "Run `publisher channels rotate`; until then keep the older keys in PUBLISHER_KEYS_TOKENS."
+        yield Check("Stored credentials", False, f"{older} still need an older key", mend)
+    else:
+        yield Check("Stored credentials", True, "all are sealed with the newest key")
+
+
 def _channels() -> Iterator[Check]:
     for channel in Channel.objects.select_related("publication"):
-        problem = channel.attention or _account_problem(channel)
+        found = checkups.look(channel)
+        problem = channel.attention or found or checkups.ending(channel)
         slug = channel.publication.slug
         mend = (
             "Connect it again: "
             f"`publisher publications connect {channel.network} '{channel.account}' --publication {slug}`."
         )
-        yield Check(f"Channel {channel}", not problem, problem or "may post", mend)
+        yield Check(f"Channel {channel}", not problem, problem or _well(channel), mend)
 
 
-def _account_problem(channel: Channel) -> str:
-    try:
-        network = accounts.connect(channel)
-    except (Refusal, CannotUnseal, Refused) as problem:
-        return str(problem)
-    return network.check().problem or ""
+def _well(channel: Channel) -> str:
+    ends = f", ends on {channel.expires_at:%d %B %Y}" if channel.expires_at else ""
+    return f"may post, {budgets.standing(channel)}{ends}"

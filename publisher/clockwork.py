@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from . import digests, epoch, holders, members, notices, posting, sources
+from . import budgets, checkups, digests, epoch, holders, measures, members, notices, posting, removals, slots, sources
 from .delivery import ledger, manners, paces, takeover
 from .handing import hand_over
 from .lifecycle import Overtaken
@@ -68,14 +68,27 @@ def tick() -> None:
         epoch.beat()
         _hand_over_digests()
         _hand_over_all("workers.delivery.notice", notices.due())
-        _hand_over_all("workers.social.publish", posting.due())
+        _hand_over_all("workers.social.publish", slots.in_turn(posting.due()))
+        removals.make_room()
+        _hand_over_all("workers.social.remove", removals.due())
+        _hand_over_all("workers.social.figures", measures.due())
     _hand_over_all("workers.social.reconcile", posting.to_look_for())
+    _hand_over_all("workers.social.check_account", checkups.due())
     _hand_over_all("workers.intake.poll", Source.due())
     for item_id in sources.without_picture():
         hand_over("workers.intake.picture", item_id)
     for digest in manners.to_learn_from(timezone.now()):
         members.suppress_failed(digest)
+    _release_of_last_month()
     _tidy()
+
+
+def _release_of_last_month() -> None:
+    """Once an hour, because a month begins at another moment in each zone."""
+    now = timezone.now()
+    this_hour = {"schedule": "release of last month", "occurrence": f"{now:%Y-%m-%dT%H}"}
+    if epoch.doubt() is None and not Run.objects.filter(**this_hour).exists():
+        once(**this_hour, run=budgets.release_of_last_month)
 
 
 def _tidy() -> None:

@@ -160,7 +160,7 @@ def entry_url(entry: Entry) -> str:
 
 def channels_url() -> str:
     """The staff's page of the connected accounts."""
-    return absolute(reverse("items"))
+    return absolute(reverse("channels"))
 
 
 def picture_url(picture: Picture) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from publisher import measures, posting, removals
+from publisher import checkups, measures, posting, removals
 from publisher.models import Channel, Post
 
 
@@ -28,6 +28,11 @@ def remove(post_id: int) -> None:
 @shared_task(name="workers.social.figures")
 def figures(channel_id: int) -> None:
     measures.gather(Channel.objects.select_related("publication").get(pk=channel_id))
+
+
+@shared_task(name="workers.social.check_account")
+def check_account(channel_id: int) -> None:
+    checkups.daily(Channel.objects.select_related("publication").get(pk=channel_id))
 
 
 def _post(post_id: int) -> Post:

@@ -11,9 +11,9 @@ from django.db import transaction
 from django.db.models import BooleanField, Field, Max
 from django.utils import timezone
 
-from .. import networks, sources
+from .. import channels, networks, sources
 from ..lifecycle import Refusal, note
-from ..models import Channel, Publication, Source
+from ..models import Publication, Source
 from ..networks.base import Refused
 from .answers import By, In, Json, as_json, remark, say, table, the_person, the_publication
 
@@ -88,12 +88,7 @@ def connect(network: str, account: str, publication: In = None, by: By = None) -
         raise Refusal(f"“{network}” is no network known here: {', '.join(networks.NETWORKS)}.")
     chosen, person = the_publication(publication), the_person(by)
     credentials = _credentials(network, account)
-    channel, _ = Channel.objects.get_or_create(publication=chosen, network=network, account=account)
-    channel.credentials = credentials
-    # What paused the channel was about the old credentials; posts that were held are released one by one.
-    channel.paused, channel.attention = False, ""
-    channel.save()
-    note(channel, "connected", by=person)
+    channel = channels.keep(chosen, network, account, credentials, by=person)
     say(f"Connected {channel}. `publisher check` tries it.")
 
 

@@ -6,6 +6,7 @@ import typer
 
 from . import (
     campaigns,
+    channels,
     check,
     deliveries,
     digests,
@@ -37,6 +38,7 @@ def grow(app: typer.Typer) -> None:
         wordings,
         campaigns,
         slots,
+        channels,
     ):
         app.add_typer(module.app, name=module.__name__.rpartition(".")[2])
     app.command("demo", context_settings=starting.PASSED_ON)(starting.demo)

@@ -21,7 +21,20 @@ from publisher.sandbox import clock
 # 4 November 2010, where X's own ids begin to count.
 EPOCH = 1288834974.657
 
-ROOMS = ("clock", "accounts", "rates", "faults", "oauth2", "graph_login", "x", "graph", "mastodon", "bluesky", "mail", "pages")
+ROOMS = (
+    "clock",
+    "accounts",
+    "rates",
+    "faults",
+    "oauth2",
+    "graph_login",
+    "x",
+    "graph",
+    "mastodon",
+    "bluesky",
+    "mail",
+    "pages",
+)
 
 LOG = """
 CREATE TABLE IF NOT EXISTS log (

@@ -5,7 +5,26 @@ from __future__ import annotations
 from django.urls import URLPattern, URLResolver, include, path, register_converter
 
 from . import look, public_urls
-from .staff import digests, epochs, items, pictures, posts, proofs, sendings, signing_in, unknowns, wordings
+from .staff import (
+    campaigns,
+    channels_connecting,
+    channels_health,
+    corrections,
+    digests,
+    epochs,
+    figures,
+    items,
+    pictures,
+    plan,
+    posts,
+    proofs,
+    rewording,
+    sendings,
+    signing_in,
+    times,
+    unknowns,
+    wordings,
+)
 
 
 class Colour:
@@ -30,6 +49,10 @@ item = [
     path("source/take/", items.take_source_text, name="item-take"),
     path("source/keep/", items.keep_own_text, name="item-keep"),
     path("flags/clear/", items.clear_flags, name="item-clear-flags"),
+    path("correct/", corrections.detail, name="item-correct"),
+    path("correct/draft/", corrections.correct, name="item-correct-draft"),
+    path("correct/<int:correction>/approve/", corrections.approve, name="correction-approve"),
+    path("correct/<int:correction>/drop/", corrections.drop, name="correction-drop"),
 ]
 
 digest = [
@@ -39,7 +62,6 @@ digest = [
     path("entries/<int:entry>/", digests.edit_entry, name="entry-edit"),
     path("entries/<int:entry>/move/", digests.move, name="entry-move"),
     path("entries/<int:entry>/remove/", digests.remove, name="entry-remove"),
-    path("posts/<int:post>/", digests.edit_post, name="post-edit"),
     path("preview/", digests.preview, name="digest-preview"),
     path("review/", digests.send_to_review, name="digest-review"),
     path("proof/", proofs.detail, name="proof"),
@@ -61,6 +83,23 @@ digest = [
     path("sending/posts/<int:post>/settle/", posts.settle, name="post-settle"),
 ]
 
+campaign = [
+    path("", campaigns.detail, name="campaign"),
+    path("edit/", campaigns.edit, name="campaign-edit"),
+    path("join/", campaigns.join, name="campaign-join"),
+    path("items/<int:item>/leave/", campaigns.leave, name="campaign-leave"),
+    path("invite/", campaigns.invite, name="campaign-invite"),
+    path("end/", campaigns.end, name="campaign-end"),
+]
+
+planned_post = [
+    path("now/", plan.post_now, name="plan-now"),
+    path("hold/", plan.hold, name="plan-hold"),
+    path("release/", plan.release, name="plan-release"),
+    path("move/", plan.move, name="plan-move"),
+    path("prefer/", plan.prefer, name="plan-prefer"),
+]
+
 staff: list[URLPattern | URLResolver] = [
     path("sign-in/", signing_in.sign_in, name="sign-in"),
     path("sign-out/", signing_in.sign_out, name="sign-out"),
@@ -70,10 +109,34 @@ staff: list[URLPattern | URLResolver] = [
     path("digests/", digests.index, name="digests"),
     path("digests/compose/<slug:slug>/", digests.compose, name="digest-compose"),
     path("digests/<int:pk>/", include(digest)),
+    path("campaigns/", campaigns.index, name="campaigns"),
+    path("campaigns/<int:pk>/", include(campaign)),
+    path("campaigns/add/<slug:slug>/", campaigns.add, name="campaign-add"),
+    path("posts/<int:pk>/words/", rewording.detail, name="post-words"),
+    path("posts/<int:pk>/length/", rewording.length, name="post-length"),
     path("wordings/", wordings.index, name="wordings"),
     path("wordings/<slug:slug>/<slug:network>/<slug:purpose>/", wordings.detail, name="wording"),
     path("wordings/<slug:slug>/<slug:network>/<slug:purpose>/reset/", wordings.reset, name="wording-reset"),
     path("pictures/<slug:sha256>/", pictures.picture, name="post-picture"),
+    path("posts/<int:pk>/removal/", corrections.removal, name="post-removal"),
+    path("posts/<int:pk>/remove/", corrections.remove, name="post-remove"),
+    path("posts/<int:pk>/gone/", corrections.gone, name="post-gone"),
+    path("figures/", figures.index, name="figures"),
+    path("figures/<int:pk>/", figures.of_channel, name="figures-of"),
+    path("figures/<int:pk>/budget/", figures.budget, name="figures-budget"),
+    path("channels/", channels_health.index, name="channels"),
+    path("channels/answered/", channels_connecting.answered, name="channel-answered"),
+    path("channels/connect/<slug:slug>/<slug:network>/", channels_connecting.connect, name="channel-connect"),
+    path("channels/go/<int:pk>/", channels_connecting.go, name="channel-go"),
+    path("channels/choose/<int:pk>/", channels_connecting.choose, name="channel-choose"),
+    path("channels/<int:pk>/", channels_health.detail, name="channel"),
+    path("channels/<int:pk>/look/", channels_health.look, name="channel-look"),
+    path("channels/<int:pk>/budget/", channels_health.budget, name="channel-budget"),
+    path("channels/<int:pk>/resume/", channels_health.resume, name="channel-resume"),
+    path("plan/", plan.index, name="plan"),
+    path("plan/<int:pk>/", include(planned_post)),
+    path("channels/<int:pk>/times/", times.detail, name="channel-times"),
+    path("channels/<int:pk>/times/set/", times.change, name="channel-times-set"),
     path("epoch/", epochs.detail, name="epoch"),
     path("epoch/confirm/", epochs.confirm, name="epoch-confirm"),
 ]

@@ -8,8 +8,9 @@ from typing import Any
 
 from django.shortcuts import get_object_or_404
 
-from publisher import networks, posts
+from publisher import networks, posts, prices
 from publisher.models import Post
+from publisher.prices import Price
 
 from .doors import StaffRequest, deed
 
@@ -27,6 +28,7 @@ class Said:
     length: int
     limit: int
     picture: str = ""  # the hash of what goes out with it
+    price: Price = prices.FREE
 
     @property
     def fits(self) -> bool:
@@ -43,6 +45,10 @@ class Timeline:
     name: str
     posts: list[Said]
 
+    @property
+    def price(self) -> str:
+        return together(self.posts)
+
 
 def of_post(post: Post) -> Said:
     channel = post.channel
@@ -55,7 +61,9 @@ def of_text(
 ) -> Said:
     adapter = networks.network_class(network)
     beside = "" if adapter.link_in_text else link
-    return Said(post, adapter.label, account, text, beside, alt, adapter.measure(text), adapter.limit, picture)
+    counted = (adapter.measure(text), adapter.limit)
+    price = prices.of_words(network, text, link, bool(picture), alt)
+    return Said(post, adapter.label, account, text, beside, alt, *counted, picture, price)
 
 
 def by_channel(posts: Iterable[Said]) -> list[Timeline]:
@@ -64,6 +72,11 @@ def by_channel(posts: Iterable[Said]) -> list[Timeline]:
     for said in posts:
         channels.setdefault(f"{said.network} · {said.account}", []).append(said)
     return [Timeline(name, theirs) for name, theirs in channels.items()]
+
+
+def together(posts: Iterable[Said]) -> str:
+    """What all of them cost, if they go out: "0.83 USD"."""
+    return prices.together(said.price for said in posts)
 
 
 @deed(back="sending")

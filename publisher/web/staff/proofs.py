@@ -8,14 +8,14 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
-from publisher import digests
+from publisher import digests, duplicates
 from publisher.delivery import ledger
 from publisher.lifecycle import Overtaken, history
 from publisher.models import Approval, Digest, Proof
 
 from .doors import StaffRequest, deed, page
 from .letter_frame import framed
-from .posts import Said, by_channel, of_text
+from .posts import Said, by_channel, of_text, together
 from .telling import newest
 
 CHANGED_MEANWHILE = "What would go out has changed since you opened this page. Nothing was decided: look at it again."
@@ -34,11 +34,13 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
         "publication": digest.publication,
         "proof": proof,
         "channels": by_channel(said),
+        "cost": together(said),
         "undescribed": sum(one.undescribed for one in said),
         "audience_now": ledger.audience(digest.publication).count(),
         "editors": sorted(person.name for person in digests.editors_since_approval(digest)),
         "decisions": Approval.objects.filter(proof__digest=digest).select_related("person", "proof"),
         "why_not": digests.why_not(proof, request.user),
+        "repeats": duplicates.of(digest),
         "history": newest(history(digest)),
     }
     return render(request, "staff/digests/proof.html", context)
