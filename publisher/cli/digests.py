@@ -6,11 +6,11 @@ from typing import Annotated, Any
 import typer
 from django.utils import timezone
 
-from .. import digests, links
+from .. import digests, duplicates, links
 from ..delivery import ledger, manners
 from ..lifecycle import Refusal, history
 from ..models import Digest, Event, Proof
-from .answers import By, In, Json, as_json, say, table, the_digest, the_person, the_publication
+from .answers import By, In, Json, as_json, remark, say, table, the_digest, the_person, the_publication
 
 app = typer.Typer(help="Digests: compose, proof, approve, send, pause.", no_args_is_help=True)
 
@@ -72,6 +72,8 @@ def proof(number: Number = None, publication: In = None, by: By = None) -> None:
     """Freeze the draft and lay it before the approver."""
     made = digests.proof(the_digest(publication, number), by=the_person(by))
     say(f"{made.of.label} is in review. Proof {made.sha256}, for {made.audience_count} members.")
+    for sentence in duplicates.of(made.of):
+        remark(sentence, "yellow")
 
 
 @app.command()

@@ -133,6 +133,8 @@ class Network(Protocol):
     longest_alt: int
     #: A second request with the same `Outgoing.key` gives the post of the first.
     idempotent: bool
+    #: The network refuses a text that the account has posted lately.
+    refuses_repeats: bool
 
     @staticmethod
     def measure(text: str) -> int:
@@ -180,6 +182,7 @@ class Adapter:
     pictures: PictureRules | None = None
     longest_alt = 1000
     idempotent = False
+    refuses_repeats = False
 
     @staticmethod
     def tariff(outgoing: Outgoing) -> str:

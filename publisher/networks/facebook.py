@@ -125,6 +125,7 @@ class Facebook(Adapter):
     name = "facebook"
     label = "Facebook"
     limit = 63206
+    refuses_repeats = True
     link_in_text = False
     pictures = PictureRules(LARGEST_PICTURE, longest_side=4096, media_types=tuple(PICTURES))
     consent = "publisher.networks.facebook_consent:Consent"

@@ -152,6 +152,7 @@ class X(Adapter):
     name = "x"
     label = "X"
     limit = 280
+    refuses_repeats = True
     link_in_text = True
     measure = staticmethod(weigh)
     pictures = PictureRules(LARGEST_PICTURE, longest_side=4096, media_types=tuple(PICTURES))

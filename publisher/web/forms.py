@@ -69,6 +69,28 @@ class ScheduleForm(forms.Form):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
         error_messages={"invalid": "Write the time as a day and an hour, such as 2007-03-31 09:00."},
     )
+class CampaignForm(forms.Form):
+    """Days are those of the publication's zone."""
+
+    name = forms.CharField(required=False, max_length=200)
+    starts_on = forms.DateField(label="First day", widget=Calendar)
+    ends_on = forms.DateField(label="Last day", widget=Calendar)
+    live = forms.BooleanField(
+        required=False, label="Live coverage", help_text="Its posts go out at once, and wait for no weekly time."
+    )
+    invitation = Words(
+        required=False, widget=area(3), max_length=1000, help_text="What followers are told when they are invited."
+    )
+    link = forms.URLField(
+        required=False, max_length=2000, assume_scheme="https", help_text="Where the invitation leads, if anywhere."
+    )
+
+
+class NewCampaignForm(CampaignForm):
+    hashtag = forms.CharField(max_length=80, help_text="One word, such as EITI2016.")
+    field_order = ("hashtag",)
+
+
 
 
 def said(form: forms.Form) -> str:

@@ -170,7 +170,7 @@ def test_a_post_is_worded_anew_and_counted_as_its_network_counts(
     Post.objects.filter(pk=post.pk).update(link=LONG_LINK)
     text = f"Ten years of mules! {LONG_LINK}"
 
-    page = read(as_anne.post(to("post-edit", proof.digest, post.pk), {"text": text}, follow=True))
+    page = read(as_anne.post(reverse("post-words", args=[post.pk]), {"text": text}, follow=True))
 
     assert page.one(f"#post-{post.pk} > .teaser") == text
     assert page.one(f"#post-{post.pk} .length") == "Length: 43 of 280"
@@ -183,9 +183,10 @@ def test_a_post_that_is_too_long_is_refused_with_the_numbers(
     Post.objects.filter(pk=post.pk).update(link=LONG_LINK)
     text = f"{'x' * 300} {LONG_LINK}"
 
-    page = read(as_anne.post(to("post-edit", proof.digest, post.pk), {"text": text}, follow=True))
+    page = read(as_anne.post(reverse("post-words", args=[post.pk]), {"text": text}, follow=True))
 
-    assert page(".messages .error") == ["X takes 280 characters; this has 324. Shorten it."]
+    assert page("form .attention") == ["X takes 280 characters; this has 324. Shorten it."]
+    assert page.one("textarea") == text
     proof.digest.refresh_from_db()
     assert proof.digest.state == "in_review"
 

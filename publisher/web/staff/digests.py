@@ -11,9 +11,9 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from publisher import digests
+from publisher import digests, duplicates
 from publisher.lifecycle import Refusal, history
-from publisher.models import Digest, Entry, Item, Post, Publication
+from publisher.models import Digest, Entry, Item, Publication
 
 from ..forms import DigestForm, EntryForm, said
 from .doors import StaffRequest, deed, page
@@ -61,6 +61,7 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
         "entries": [_with_form(entry) for entry in digest.entries.all()],
         "waiting": digests.waiting(digest.publication) if digest.editable else Item.objects.none(),
         "channels": by_channel(of_post(post) for post in _posts(digest)),
+        "repeats": duplicates.of(digest),
         "history": told,
         # The frame is loaded anew when, and only when, something has changed.
         "version": f"{digest.state}-{len(told)}",
@@ -119,13 +120,6 @@ def edit_entry(request: StaffRequest, pk: int, entry: int) -> str:
         raise Refusal(said(form))
     digests.edit_entry(_entry(pk, entry), by=request.user, **form.cleaned_data)
     return "Saved."
-
-
-@deed(back="digest")
-def edit_post(request: StaffRequest, pk: int, post: int) -> str:
-    found = get_object_or_404(Post.objects.select_related("digest__publication", "channel"), pk=post, digest=pk)
-    digests.edit_post(found, request.POST.get("text", "").replace("\r\n", "\n").strip(), by=request.user)
-    return f"The post on {found.channel} is saved."
 
 
 @deed(back="digest")
