@@ -1,4 +1,4 @@
-"""Who is in the demo: two people of the staff, two publications, two hundred members, an account of each on every network."""
+"""Who is in the demo: two people of the staff, two publications, two hundred members, accounts on every network."""
 
 from __future__ import annotations
 
@@ -109,6 +109,7 @@ def accounts(part: Part) -> tuple[tuple[str, str, dict[str, str]], ...]:
         ("x", part.handle, {name: f"{secret}-{name}" for name in x_keys}),
         ("facebook", str(part.settings["organisation"]), {"page_id": part.page_id, **page}),
         ("mastodon", f"@{part.handle}@{server}", {"access_token": f"{secret}-mastodon-token"}),
+        ("bluesky", server, {"app_password": f"{secret}-app-password"}),
     )
 
 

@@ -42,10 +42,12 @@ def test_the_demo_goes_the_whole_way_twice(tmp_path: Path) -> None:
         rows = re.findall(r"^ +(\w[\w ]*? \d+)  +(.+?)  +(\d+)  +(\d+)  +all", done.stdout, re.MULTILINE)
         assert rows == [
             ("Update 120", "inboxes", "150", "150"),
+            ("Update 120", "bluesky: reading-rooms.example", "10", "10"),
             ("Update 120", "facebook: Andean Reading Rooms", "10", "10"),
             ("Update 120", "mastodon: @reading_rooms@reading-rooms.example", "10", "10"),
             ("Update 120", "x: reading_rooms", "10", "10"),
             ("Lake Letter 31", "inboxes", "50", "50"),
+            ("Lake Letter 31", "bluesky: lake.example", "4", "4"),
             ("Lake Letter 31", "facebook: Friends of the Lake", "4", "4"),
             ("Lake Letter 31", "mastodon: @lake_letter@lake.example", "4", "4"),
             ("Lake Letter 31", "x: lake_letter", "4", "4"),
@@ -54,7 +56,7 @@ def test_the_demo_goes_the_whole_way_twice(tmp_path: Path) -> None:
 
 @dataclass
 class Elsewhere:
-    """A mail server, an X, a Graph API and a Mastodon that know nothing of Publisher: they take and note."""
+    """A mail server, an X, a Graph API, a Mastodon and a Bluesky that know nothing of Publisher: they take and note."""
 
     smtp: str = ""
     address: str = ""
@@ -75,7 +77,17 @@ class Elsewhere:
             return 200, {"data": {"id": number, "media_key": f"3_{number}"}}
         if path.startswith("/mastodon/"):
             return 200, {"id": number, "created_at": "2026-11-23T10:00:00.000Z", "content": ""}
+        if path.startswith("/bluesky/"):
+            return 200, self.answer_of_bluesky(path.rpartition(".")[2])
         return 200, {"id": f"1_{number}", "post_id": f"1_{number}"}
+
+    def answer_of_bluesky(self, method: str) -> dict[str, Any]:
+        cid = "bafkreibjfgx2gprinfvicegelk5kosd6y2frmqpqzwqkg7usac74l3t2v4"
+        if method == "createSession":
+            return {"did": "did:plc:1", "handle": "example.org", "accessJwt": "access", "refreshJwt": "refresh"}
+        if method == "uploadBlob":
+            return {"blob": {"$type": "blob", "ref": {"$link": cid}, "mimeType": "image/png", "size": 1}}
+        return {"uri": f"at://did:plc:1/app.bsky.feed.post/{self.requests[-1][2]['rkey']}", "cid": cid}
 
 
 @pytest.fixture
@@ -121,6 +133,7 @@ def test_the_same_flow_delivers_to_servers_elsewhere(tmp_path: Path, elsewhere: 
         PUBLISHER_X_API_URL=f"{elsewhere.address}/x",
         PUBLISHER_GRAPH_API_URL=f"{elsewhere.address}/graph",
         PUBLISHER_MASTODON_URL=f"{elsewhere.address}/mastodon",
+        PUBLISHER_BLUESKY_URL=f"{elsewhere.address}/bluesky",
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert Counter(recipient for recipient, _ in elsewhere.mails) == Counter(MEMBERS)
@@ -129,7 +142,8 @@ def test_the_same_flow_delivers_to_servers_elsewhere(tmp_path: Path, elsewhere: 
     tweets = [body for path, _, body in elsewhere.requests if path == "/x/2/tweets"]
     posts = [path for path, _, _ in elsewhere.requests if re.fullmatch(r"/graph/v24\.0/\d+/(feed|photos)", path)]
     toots = [path for path, _, _ in elsewhere.requests if path == "/mastodon/api/v1/statuses"]
-    assert (len(tweets), len(posts), len(toots)) == (14, 14, 14)
+    skeets = {body["rkey"] for path, _, body in elsewhere.requests if path.endswith("com.atproto.repo.putRecord")}
+    assert (len(tweets), len(posts), len(toots), len(skeets)) == (14, 14, 14, 14)
     assert all(authorization.startswith("OAuth ") for path, authorization, _ in elsewhere.requests if "/x/" in path)
     check_tweets(tweets)
 

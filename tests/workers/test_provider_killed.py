@@ -46,7 +46,7 @@ def place(tmp_path: Path, provider: Provider, request: pytest.FixtureRequest) ->
 @linux_only
 @pytest.mark.parametrize("place", ["postmark", "resend"], indirect=True)
 def test_kills_lose_nobody_and_mail_nobody_twice(place: up.Place, provider: Provider) -> None:
-    assert place.environment["PUBLISHER_SANDBOXED"] == "x,facebook"
+    assert place.environment["PUBLISHER_SANDBOXED"] == "x,facebook,mastodon,bluesky"
     made = scenes.play(place.environment, "approve_for", MEMBERS)
     for reached, kill in KILLS:
         until(lambda reached=reached: provider.mailed().total() >= reached, within=120)

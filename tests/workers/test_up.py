@@ -24,6 +24,7 @@ FOREIGN = {
     "PUBLISHER_X_API_URL": "http://127.0.0.1:9/x",
     "PUBLISHER_GRAPH_API_URL": "http://127.0.0.1:9/graph",
     "PUBLISHER_MASTODON_URL": "http://127.0.0.1:9/mastodon",
+    "PUBLISHER_BLUESKY_URL": "http://127.0.0.1:9/bluesky",
 }
 
 
@@ -146,6 +147,7 @@ def test_the_sandbox_stands_in_for_what_is_missing_and_comes_back_where_it_was(c
         "PUBLISHER_X_API_URL": f"{sandbox}/x",
         "PUBLISHER_GRAPH_API_URL": f"{sandbox}/graph",
         "PUBLISHER_MASTODON_URL": f"{sandbox}/mastodon",
+        "PUBLISHER_BLUESKY_URL": f"{sandbox}/bluesky",
     }
     crashed = pid_of(tmp_path / "run", "sandbox")
     os.kill(crashed, signal.SIGKILL)
