@@ -29,6 +29,7 @@ State, Timing = Post.State, Post.Timing
 #: Whose times are not free for others: what waits, and what went out or may have.
 LIVE = (State.APPROVED, State.HELD, State.PUBLISHING, State.PUBLISHED, State.UNKNOWN)
 GONE = (State.PUBLISHING, State.PUBLISHED, State.UNKNOWN, State.REMOVING, State.REMOVED)
+WAITS_FOR_A_PERSON = (State.HELD, State.UNKNOWN)
 #: What the history calls the rules.
 _NAMED = {
     "weekly": "its weekly times",
@@ -111,7 +112,7 @@ def post_now(post: Post, *, by: Person) -> None:
         if channel.paused:
             raise Refusal(f"{channel} is paused: {channel.attention or 'somebody has to look at its account.'}")
         if (public := public_from(post)) > now:
-            raise Refusal(f"Its item is public from {_on_the_wall(public, channel)}: not before.")
+            raise Refusal(f"Its item is public from {on_the_wall(public, channel)}: not before.")
         _retime(post, now, Timing.NOW, by, "sent now")
         hand_over("workers.social.publish", post.pk)
 
@@ -146,11 +147,11 @@ def free_times(channels: Iterable[Channel], count: int) -> dict[int, list[dateti
 
 
 def plan() -> QuerySet[Post]:
-    """What waits for its time, or for a person, over all channels; what has a time first, in their order."""
-    waiting = Post.objects.filter(state__in=[State.APPROVED, State.HELD, State.PUBLISHING, State.UNKNOWN])
-    return waiting.select_related("channel__publication", "item", "digest").order_by(
-        F("due_at").asc(nulls_last=True), "pk"
-    )
+    """What has not gone out, over all channels: what waits for a person first, then by its time."""
+    waiting = Post.objects.filter(state__in=[*WAITS_FOR_A_PERSON, State.APPROVED, State.PUBLISHING])
+    rank = Case(When(state__in=WAITS_FOR_A_PERSON, then=Value(0)), default=Value(1))
+    told = waiting.select_related("channel__publication", "item", "digest")
+    return told.order_by(rank, F("due_at").asc(nulls_last=True), "pk")
 
 
 def on_the_clock(channel: Channel, wall: datetime) -> datetime:
@@ -288,18 +289,18 @@ def _quiet(channel: Channel) -> Quiet | None:
 
 def _against(post: Post, channel: Channel, at: datetime) -> str:
     """Why it cannot go out at this time, in a sentence; empty where it can."""
-    table, wall = timetable_of(channel), _on_the_wall(at, channel)
+    table, wall = timetable_of(channel), on_the_wall(at, channel)
     if at <= timezone.now():
         return f"{wall} is past: choose a time to come, or post it now."
     starts = post.digest.start_at if post.digest else None
     public = max(public_from(post), starts or _EVER)
     if at < public:
-        return f"It is public from {_on_the_wall(public, channel)}: choose a time after that."
+        return f"It is public from {on_the_wall(public, channel)}: choose a time after that."
     if timetable.is_quiet(table, at):
         return f"{wall} lies in the quiet hours of {channel}, {table.quiet}."
     if near := timetable.crowding(table, at, _taken(channel, at, (post.pk,))):
         apart = f", and two keep {channel.spacing_minutes} minutes apart" if channel.spacing_minutes else ""
-        return f"Another post of {channel} goes out on {_on_the_wall(near, channel)}{apart}."
+        return f"Another post of {channel} goes out on {on_the_wall(near, channel)}{apart}."
     return ""
 
 
@@ -348,7 +349,7 @@ def _write(channel: Channel, rules: Rules) -> None:
         setattr(channel, name, value)
 
 
-def _on_the_wall(at: datetime, channel: Channel) -> str:
+def on_the_wall(at: datetime, channel: Channel) -> str:
     """ "Saturday 31 March, 09:00" on the publication's clock."""
     local = at.astimezone(channel.publication.zone)
     return f"{local:%A} {local.day} {local:%B}, {local:%H:%M}"

@@ -230,13 +230,13 @@ def test_quiet_hours_over_a_weekly_time_are_refused_and_change_nothing(x, anne):
 def test_a_post_is_moved_to_a_free_time_and_leaves_its_own_to_others(x, make_post, anne):
     post = make_post(x, "moved")
     placed(x)
-    later = slots.free_times(x, 3)
+    later = slots.free_times([x], 3)[x.pk]
     assert [f"{each:%a %d %H:%M}" for each in later] == ["Thu 01 16:30", "Mon 05 08:00", "Thu 08 16:30"]
 
     slots.move_to(fresh(post), later[1], by=anne)
 
     assert (fresh(post).due_at, fresh(post).slot_at, fresh(post).timing) == (later[1], None, "chosen")
-    assert slots.free_times(x, 2)[0] == datetime(2027, 3, 29, 8, tzinfo=UTC)
+    assert slots.free_times([x], 1)[x.pk] == [datetime(2027, 3, 29, 8, tzinfo=UTC)]
     assert Event.objects.get(noun="post", verb="timed").by == anne
 
 

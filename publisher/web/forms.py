@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -23,6 +24,13 @@ class Calendar(forms.DateInput):
 
     def __init__(self) -> None:
         super().__init__(format="%Y-%m-%d")
+
+
+class Clock(forms.TimeInput):
+    input_type = "time"
+
+    def __init__(self) -> None:
+        super().__init__(format="%H:%M")
 
 
 class RowForm(forms.Form):
@@ -60,15 +68,6 @@ class DigestForm(forms.Form):
     introduction = Words(required=False, widget=area(5), help_text="Leave a line blank between paragraphs.")
 
 
-class ScheduleForm(forms.Form):
-    """Times are on the publication's wall clock; the view sets its zone before it reads them."""
-
-    at = forms.DateTimeField(
-        required=False,
-        label="Start at",
-        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
-        error_messages={"invalid": "Write the time as a day and an hour, such as 2007-03-31 09:00."},
-    )
 class CampaignForm(forms.Form):
     """Days are those of the publication's zone."""
 
@@ -91,12 +90,72 @@ class NewCampaignForm(CampaignForm):
     field_order = ("hashtag",)
 
 
+class ScheduleForm(forms.Form):
+    """Times are on the publication's wall clock; the view sets its zone before it reads them."""
+
+    at = forms.DateTimeField(
+        required=False,
+        label="Start at",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
+        error_messages={"invalid": "Write the time as a day and an hour, such as 2007-03-31 09:00."},
+    )
+
+
+class WallTime(forms.CharField):
+    """A day and an hour as a wall shows them. Which moment that is, where the clocks change, a verb says."""
+
+    widget = forms.DateTimeInput(attrs={"type": "datetime-local"})
+
+    def to_python(self, value: Any) -> Any:
+        at = _time(super().to_python(value))
+        return at and at.replace(tzinfo=None)
+
+
+class MoveForm(forms.Form):
+    """One of the times that were offered, which are moments; or another one, on the publication's clock."""
+
+    free = forms.CharField(required=False, label="A free time")
+    at = WallTime(required=False, label="Another time")
+
+    def clean_free(self) -> datetime | None:
+        offered = _time(self.cleaned_data["free"])
+        return offered if offered and offered.tzinfo else None
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if not self.errors and not given.get("at") and not given.get("free"):
+            raise forms.ValidationError("Choose a time.")
+        return given
+
+
+class TimesForm(forms.Form):
+    """When a channel posts, beside its weekly times. Minutes, but for the hours of the day."""
+
+    quiet_from = forms.TimeField(required=False, widget=Clock)
+    quiet_until = forms.TimeField(required=False, widget=Clock)
+    spacing = forms.IntegerField(required=False, min_value=0, max_value=7 * 24 * 60, label="Minutes between two posts")
+    late_after = forms.IntegerField(required=False, min_value=0, max_value=60 * 24 * 60, label="Too late after")
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean() or {}
+        if not self.errors and (given["quiet_from"] is None) != (given["quiet_until"] is None):
+            raise forms.ValidationError("Quiet hours need both times, or none.")
+        return given
 
 
 def said(form: forms.Form) -> str:
     """Everything that is wrong with a form, in sentences that name the fields."""
-    return " ".join(
-        f"{form.fields[name].label or name.capitalize().replace('_', ' ')}: {problem}"
-        for name, problems in form.errors.items()
-        for problem in problems
-    )
+    return " ".join(f"{_about(form, name)}{problem}" for name, problems in form.errors.items() for problem in problems)
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(text) if text else None
+    except ValueError as problem:
+        raise forms.ValidationError("Write the time as a day and an hour, such as 2007-03-31 09:00.") from problem
+
+
+def _about(form: forms.Form, name: str) -> str:
+    """Which field a sentence is about; nothing where it is about the whole form."""
+    field = form.fields.get(name)
+    return f"{field.label or name.capitalize().replace('_', ' ')}: " if field else ""
