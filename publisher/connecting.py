@@ -77,6 +77,7 @@ def answer(query: Mapping[str, str], *, by: Person, session: str) -> Channel | H
     # Used up before anything is asked: of two that come back at once one goes on.
     if handshake is None or not Handshake.objects.filter(pk=handshake.pk, answered=False).update(answered=True):
         raise Refusal(GONE)
+    handshake.answered = True
     told = sealing.unseal(handshake.sealed)
     try:
         found = _way(handshake.network, told["asked"]).finish(back=back(), answer=query, kept=told["kept"])

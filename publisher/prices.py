@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -59,6 +59,14 @@ def of_words(network: str, text: str, link: str, picture: bool, alt: str) -> Pri
     """As `of`, from what stands in a proof: the bytes of a picture cost nothing."""
     shown = Picture(b"", "", alt) if picture else None
     return of(network, Outgoing(text=text, link=link or None, picture=shown))
+
+
+def of_proof(posts: Iterable[Mapping[str, Any]]) -> str:
+    """What the posts of a proof cost together, if all go out."""
+    return together(
+        of_words(post["channel"].partition(" ")[0], post["text"], post["link"], bool(post["picture"]), post["alt"])
+        for post in posts
+    )
 
 
 def currency(network: str) -> str:

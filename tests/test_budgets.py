@@ -60,6 +60,17 @@ def go(channel):
 # ---- Prices
 
 
+def test_a_post_on_x_costs_more_with_a_link_and_a_little_for_a_description():
+    said = [
+        str(prices.of_words("x", "Books cross the lake", "", False, "")),
+        str(prices.of_words("x", f"Books cross the lake {LINK}", LINK, False, "")),
+        str(prices.of_words("x", "Books cross the lake, see report.md", "", False, "")),
+        str(prices.of_words("x", f"Books cross the lake {LINK}", LINK, True, "A mule with books")),
+        str(prices.of_words("facebook", "Books cross the lake", LINK, True, "A mule with books")),
+    ]
+    assert said == ["0.015 USD", "0.20 USD", "0.20 USD", "0.205 USD", "free"]
+
+
 def test_sums_keep_currencies_apart():
     assert prices.together([Price(Decimal("0.2"), "USD"), Price(Decimal("0.63"), "USD"), prices.FREE]) == "0.83 USD"
     assert prices.together([Price(Decimal("0.2"), "USD"), Price(Decimal(1), "EUR")]) == "1.00 EUR and 0.20 USD"

@@ -1,13 +1,11 @@
-"""X (Twitter) through tweepy: the only file that knows either.
+"""X (Twitter) through tweepy: the only file that knows the SDK. What X answers is read in x_answers.py.
 
 Sources: the X API's own OpenAPI description (2.167) and documentation of August 2026; error bodies as bots in
 production have seen them. tweepy 4.17 has no base address, no time limit, no v2 media and no alt text.
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from html import unescape
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -20,6 +18,7 @@ from publisher.networks.base import (
     Adapter,
     CannotLook,
     Failure,
+    Figures,
     Outgoing,
     Picture,
     PictureRules,
@@ -27,12 +26,11 @@ from publisher.networks.base import (
     Refused,
     TryLater,
     Unknown,
-    brief,
     cannot_look,
-    quoting,
 )
 from publisher.networks.consent import Field
 from publisher.networks.text import weigh
+from publisher.networks.x_answers import counted, expanded, failure_of, gone, has_address, identity, moment, rest
 
 CREDENTIALS = ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
 # In their place, what an account that was connected by consent has: see x_consent.py.
@@ -44,54 +42,8 @@ LONGEST_ALT = 1000
 
 # Posts per page of the timeline: $0.001 each, and ours is nearly always among the first.
 PAGE = 20
-
-# Where a limit is hit and no header says when it ends: the window of all limits we meet.
-WINDOW = 15 * 60
-DAY = 24 * 60 * 60
-# The usage cap is of a billing cycle; asking more often than daily changes nothing.
-CAPPED = DAY
-
-
-@dataclass(frozen=True)
-class Meaning:
-    status: int
-    words: str  # that stand in the answer, in small letters; "" fits any
-    outcome: type[Failure]
-    kind: str
-    sentence: str
-
-
-# Their words to ours; the first that fits counts. Only the English text tells a duplicate from any other 403.
-MEANINGS = (
-    Meaning(400, "too long", Refused, "text", "X says that the text is too long."),
-    Meaning(400, "duplicate content", Refused, "duplicate", "X already has a post with this text."),
-    Meaning(400, "", Refused, "other", "X does not understand the request."),
-    Meaning(401, "", Refused, "credentials", "X no longer accepts the keys: connect the account again."),
-    Meaning(402, "", Refused, "money", "The X account has no credits left: buy some, then approve again."),
-    Meaning(403, "duplicate content", Refused, "duplicate", "X already has a post with this text."),
-    Meaning(403, '"code":187', Refused, "duplicate", "X already has a post with this text."),
-    Meaning(403, "too long", Refused, "text", "X says that the text is too long."),
-    Meaning(403, '"code":186', Refused, "text", "X says that the text is too long."),
-    Meaning(403, '"code":185', TryLater, "rate", "The daily number of posts on X is reached."),
-    Meaning(403, "usage-capped", TryLater, "money", "The spending cap of the X account is reached."),
-    Meaning(403, "is suspended", Refused, "credentials", "X has suspended the account."),
-    Meaning(403, "temporarily locked", Refused, "credentials", "X has locked the account: sign in there to unlock it."),
-    Meaning(403, "oauth1-permissions", Refused, "permission", "The X app may only read: give it write access."),
-    Meaning(403, "client-forbidden", Refused, "permission", "The X app is not enrolled for posting."),
-    Meaning(403, "user-not-enrolled", Refused, "permission", "The X app is not enrolled for posting."),
-    Meaning(403, "", Refused, "permission", "X does not permit this post."),
-    Meaning(404, "", Refused, "other", "X does not know this address."),
-    Meaning(413, "", Refused, "other", "The picture is too large for X."),
-    Meaning(429, "usage-capped", TryLater, "money", "The spending cap of the X account is reached."),
-    Meaning(429, "", TryLater, "rate", "X asks to slow down."),
-)
-
-# (remaining, reset): the window's, and the daily ones, which X sends to some apps only.
-LIMITS = (
-    ("x-rate-limit-remaining", "x-rate-limit-reset"),
-    ("x-user-limit-24hour-remaining", "x-user-limit-24hour-reset"),
-    ("x-app-limit-24hour-remaining", "x-app-limit-24hour-reset"),
-)
+# Posts whose figures one request may ask for.
+MOST_AT_ONCE = 100
 
 
 class Client(tweepy.Client):
@@ -187,6 +139,11 @@ class X(Adapter):
     def __repr__(self) -> str:
         return f"<X @{self.account}>"
 
+    @staticmethod
+    def tariff(outgoing: Outgoing) -> str:
+        """A link makes a post dear, and a bare report.md is one to X."""
+        return "post with link" if has_address(outgoing.text) else "post"
+
     def publish(self, outgoing: Outgoing) -> Published:
         """One POST /2/tweets, after the picture it needs. A failure of the picture has posted nothing."""
         if self.measure(outgoing.text) > self.limit:
@@ -198,12 +155,25 @@ class X(Adapter):
         remote_id = identity(response)
         if remote_id is None:
             raise self._failure(response)
-        return Published(remote_id, self._url(remote_id), http.their_time(response.headers))
+        return Published(remote_id, self._url(remote_id), http.their_time(response.headers), rest(response))
 
     def find(self, outgoing: Outgoing, *, since: datetime, known: Collection[str] = ()) -> Published | None:
         me, response = self._me()
         since = timeline.on_their_clock(since, response)
         return timeline.pick(self._standing(me["id"], since), outgoing, since=since, known=known)
+
+    def remove(self, remote_id: str) -> None:
+        response = self._ask(lambda: self._client.delete_tweet(remote_id))
+        deleted = http.content(response).get("data")
+        done = response.status_code == 200 and isinstance(deleted, dict) and deleted.get("deleted") is True
+        if not (done or gone(response)):
+            raise self._failure(response)
+
+    def figures(self, remote_ids: Collection[str]) -> dict[str, Figures]:
+        ids = sorted(remote_ids)
+        batches = [ids[start : start + MOST_AT_ONCE] for start in range(0, len(ids), MOST_AT_ONCE)]
+        found = [post for batch in batches for post in self._several(batch)]
+        return {post["id"]: counted(post) for post in found if post.get("id") in ids}
 
     def check(self) -> Account:
         name, url = f"@{self.account}", self._url()
@@ -216,6 +186,19 @@ class X(Adapter):
         if response.headers.get("x-access-level") == "read":
             return Account(name, url, "The X app may only read: give it write access.")
         return Account(f"{name} ({me.get('name', '')})", url)
+
+    def _several(self, ids: list[str]) -> list[dict[str, Any]]:
+        """Those of these posts that stand. Raises Refused or TryLater: whatever went wrong, it can be asked again."""
+        try:
+            response = self._ask(lambda: self._client.get_tweets(ids, tweet_fields=["public_metrics"], user_auth=True))
+            answer = http.content(response)
+            # Where none of them is left, X answers with errors alone.
+            if response.status_code == 200 and ("data" in answer or "errors" in answer):
+                return [post for post in answer.get("data") or () if isinstance(post, dict)]
+            raise self._failure(response)
+        except Unknown as unknown:
+            reason = unknown.reason
+        raise TryLater(reason, after=http.NETWORK_PAUSE, kind="server")
 
     def _picture(self, picture: Picture) -> str:
         """The media id of an uploaded picture that has its description. Raises Refused or TryLater."""
@@ -242,18 +225,7 @@ class X(Adapter):
         return http.ask(self._session, self.label, self._secrets, call)
 
     def _failure(self, response: requests.Response) -> Failure:
-        """What an answer without an id means."""
-        status, words = response.status_code, brief(told(response), self._secrets)
-        if 300 <= status < 400:
-            return http.redirected(response, self.label, self._secrets)
-        body = response.text.casefold().replace('": ', '":')
-        for meaning in MEANINGS:
-            if meaning.status == status and meaning.words in body:
-                return failure(meaning, response, quoting(meaning.sentence, words))
-        if 400 <= status < 500 and status != 408:
-            return Refused(quoting(f"X refused this with {status}.", words), code=status)
-        # A 2xx without an id, a 5xx from a machine in front of X: it may stand on the timeline.
-        return Unknown(quoting(f"X answered {status} without saying whether it posted.", words))
+        return failure_of(response, self._secrets)
 
     def _me(self) -> tuple[dict[str, Any], requests.Response]:
         response = self._read(lambda: self._client.get_me(user_auth=True))
@@ -313,43 +285,6 @@ class X(Adapter):
         return f"{self._address}/@{self.account}" + (f"#{remote_id}" if remote_id else "")
 
 
-def failure(meaning: Meaning, response: requests.Response, reason: str) -> Failure:
-    if meaning.outcome is TryLater:
-        return TryLater(reason, after=pause(response, meaning.kind), kind=meaning.kind)
-    return Refused(reason, kind=meaning.kind, code=response.status_code)
-
-
-def pause(response: requests.Response, kind: str) -> int:
-    """Seconds until X takes posts again: of the limits that are used up, the one that lasts longest."""
-    resets = [
-        http.whole_number(response.headers.get(reset, ""))
-        for remaining, reset in LIMITS
-        if response.headers.get(remaining, "0" if remaining == LIMITS[0][0] else "") == "0"
-    ]
-    now = (http.their_time(response.headers) or datetime.now(UTC)).timestamp()
-    waits = [int(reset - now) + 1 for reset in resets if reset and 0 < reset - now <= 32 * DAY]
-    return max([*waits, CAPPED] if kind == "money" else waits, default=WINDOW)
-
-
-def identity(response: requests.Response) -> str | None:
-    """The id in a 200 or 201, the only thing that counts as success."""
-    data = http.content(response).get("data") if response.status_code in (200, 201) else None
-    found = data.get("id") if isinstance(data, dict) else None
-    return found if isinstance(found, str) and found.isdecimal() and len(found) <= 19 else None
-
-
-def told(response: requests.Response) -> str:
-    """What X says is wrong, of the several forms it has; nothing where it is a page for people."""
-    answer = http.content(response)
-    errors = answer.get("errors")
-    first = errors[0] if isinstance(errors, list) and errors and isinstance(errors[0], dict) else {}
-    for source in (first, answer):
-        for key in ("message", "detail", "title"):
-            if isinstance(source.get(key), str):
-                return str(source[key])
-    return ""
-
-
 def unfit_picture(picture: Picture) -> str | None:
     if picture.media_type not in PICTURES:
         return f"X takes no pictures of the type {picture.media_type}."
@@ -358,16 +293,3 @@ def unfit_picture(picture: Picture) -> str | None:
     if len(picture.alt) > LONGEST_ALT:
         return f"X takes descriptions of at most {LONGEST_ALT} characters."
     return None
-
-
-def moment(text: str) -> datetime:
-    return datetime.fromisoformat(text).astimezone(UTC)
-
-
-def expanded(post: Mapping[str, Any]) -> str:
-    """The text as it was sent: X wraps each link as https://t.co/…, adds one for a picture, escapes & < >."""
-    text = unescape(str(post["text"]))
-    for url in (post.get("entities") or {}).get("urls") or ():
-        is_picture = "media_key" in url
-        text = text.replace(url["url"], "" if is_picture else str(url.get("expanded_url") or url["url"]))
-    return text
