@@ -80,8 +80,7 @@ def change(publication: Publication, network: str, purpose: str, text: str, *, b
         check_wording(text, purpose, network)
     except ValueError as problem:
         raise Refusal(str(problem)) from problem
-    keys = {"publication": publication, "network": network, "purpose": purpose}
-    Wording.objects.update_or_create(**keys, defaults={"text": text})
+    Wording.objects.update_or_create(publication=publication, network=network, purpose=purpose, defaults={"text": text})
     # Written down as an edit of the publication: who words the posts of a digest does not approve it alone.
     note(publication, "edited", by=by, why=f"the wording of {before.place}", before=before.text, after=text)
 
