@@ -80,6 +80,11 @@ def left(channel: Channel) -> int:
     return _left(gathering, timezone.now())
 
 
+def of_month(gathering: Gathering) -> int:
+    """How many posts were read this month."""
+    return gathering.reads if gathering.month == _month(timezone.now()) else 0
+
+
 def latest(posts: Iterable[Post]) -> dict[int, Measure]:
     """The newest figures of each post that has any. One query."""
     measures = Measure.objects.filter(post__in=[post.pk for post in posts]).order_by("at", "id")

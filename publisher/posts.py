@@ -244,6 +244,29 @@ def _draft(channel: Channel, digest: Digest, entry: Entry | None, position: int,
         Post.objects.filter(pk=post.pk).update(text=post.text if kept else text, edited=kept, **fields)
 
 
+def draft_correction(post_set: PostSet, wrong: Post, item: Item, *, erratum: str = "") -> Post:
+    """The item's post as it should have been, in the place of a wrong one; or beside it an erratum with these words."""
+    channel, purpose = wrong.channel, Post.Purpose.ERRATUM if erratum else Post.Purpose.ITEM
+    picture, alt = (None, "") if erratum else cards.illustration(item, channel.network)
+    words = {"title": item.title, "teaser": erratum or item.teaser, "link": wrong.link}
+    post = Post.objects.create(
+        channel=channel,
+        campaign=wrong.campaign,
+        post_set=post_set,
+        item=item,
+        corrects=wrong,
+        purpose=purpose,
+        state=State.DRAFT,
+        text=_words(purpose, channel, picture is not None, words),
+        link=wrong.link,
+        picture=picture,
+        image_alt=alt,
+        position=post_set.posts.count() + 1,
+    )
+    note(post, "drafted", by=None)
+    return post
+
+
 def campaigns_of(item: Item | None, on: Date) -> list[Campaign]:
     """The campaigns of that day that it belongs to; what is covered live first: its posts wait for no weekly time."""
     found = Campaign.objects.of_item(item).running(on) if item else Campaign.objects.none()

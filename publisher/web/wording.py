@@ -16,9 +16,9 @@ from publisher.models.publications import printed
 FILTERS = ("called", "day", "grouped", "moment", "paragraphs", "plural", "query", "short_hash", "tone")
 #: The colour that repeats what a state's word says. What is not named here is quiet.
 TONES = {
-    "good": "queued approved sent published",
+    "good": "queued approved sent published public",
     "wait": "received in_review paused deferred held",
-    "busy": "preparing sending publishing claimed armed",
+    "busy": "preparing sending publishing removing claimed armed",
     "bad": "failed refused unknown bounced",
 }
 TONE_OF = {state: tone for tone, states in TONES.items() for state in states.split()}

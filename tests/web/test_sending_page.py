@@ -229,7 +229,10 @@ def test_a_published_post_is_linked(as_ben: Client, posts: Any, sending: Any, re
 
     page = read(as_ben.get(to("sending", sending)))
 
-    assert page.values(f"#post-{posts[0].pk} a", "href") == ["https://facebook.example/1001/posts/7"]
+    assert page.values(f"#post-{posts[0].pk} a", "href") == [
+        "https://facebook.example/1001/posts/7",
+        f"/staff/posts/{posts[0].pk}/removal/",
+    ]
 
 
 def test_the_page_takes_as_many_queries_for_many_posts_and_unknown_letters_as_for_few(

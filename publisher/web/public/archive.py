@@ -18,8 +18,8 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from ... import cards, drawing, links, merge, standing
-from ...models import Delivery, Digest, Entry, Item, Picture, Publication
+from ... import cards, corrections, drawing, links, merge, standing
+from ...models import Correction, Delivery, Digest, Entry, Item, Picture, Publication
 
 PAGE = 40  # Updates on one page of the archive: most of a year of a weekly
 BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
@@ -67,6 +67,7 @@ class Story:
     label: str
     address: str
     picture: Picture | None
+    notes: list[Correction]
 
     @property
     def blocks(self) -> list[Block]:
@@ -104,6 +105,11 @@ def entries() -> QuerySet[Entry]:
     """What of a digest may be read: without what was withdrawn since, and without the pictures' bytes."""
     shown = Entry.objects.exclude(item__state=Item.State.WITHDRAWN)
     return shown.select_related("picture").defer("picture__content")
+
+
+def notes() -> Prefetch:
+    """What was wrong with them, as far as readers may know."""
+    return Prefetch("corrections", corrections.public(), to_attr="notes")
 
 
 def headlines() -> Prefetch:
@@ -154,7 +160,7 @@ def publication(request: HttpRequest, slug: str) -> HttpResponse:
 def digest(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     here = get_object_or_404(sent(), publication__slug=slug, number=number)
     numbers = sent().filter(publication=here.publication)
-    stories = [_story(entry, here) for entry in entries().filter(digest=here)]
+    stories = [_story(entry, here) for entry in entries().filter(digest=here).prefetch_related(notes())]
     context = {
         "publication": here.publication,
         "digest": here,
@@ -177,7 +183,7 @@ def item(request: HttpRequest, slug: str, number: int, position: int) -> HttpRes
     """One item's page: an address for what has no page of its own, and what the networks' cards show."""
     here = get_object_or_404(sent(), publication__slug=slug, number=number)
     found = here.entries.select_related("item", "picture").defer("item__body", "picture__content")
-    entry = found.filter(position=position).first()
+    entry = found.filter(position=position).prefetch_related(notes()).first()
     if entry is None:
         raise Http404(f"{here.label} has no item {position}.")
     if entry.item.state == Item.State.WITHDRAWN:
@@ -196,7 +202,7 @@ def item(request: HttpRequest, slug: str, number: int, position: int) -> HttpRes
 
 def _story(entry: Entry, digest: Digest) -> Story:
     entry.digest = digest  # with its publication: saves a query for each address
-    return Story(entry, digest.label, links.entry_url(entry), entry.picture)
+    return Story(entry, digest.label, links.entry_url(entry), entry.picture, list(getattr(entry, "notes", ())))
 
 
 def _card(digest: Digest) -> Shown:
