@@ -8,6 +8,7 @@ from . import (
     campaigns,
     channels,
     check,
+    corrections,
     deliveries,
     digests,
     dkim,
@@ -39,6 +40,7 @@ def grow(app: typer.Typer) -> None:
         campaigns,
         slots,
         channels,
+        corrections,
     ):
         app.add_typer(module.app, name=module.__name__.rpartition(".")[2])
     app.command("demo", context_settings=starting.PASSED_ON)(starting.demo)
