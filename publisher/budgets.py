@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Q, Sum
 from django.utils import timezone
 
-from . import notices, prices
+from . import notices, prices, slots
 from .lifecycle import Overtaken, Refusal, move, note
 from .models import Channel, Person, Post
 from .prices import Price
@@ -81,7 +81,7 @@ def take(post: Post) -> Decimal:
     cost = price(post)
     if post.channel.budget is None or not cost:
         return cost.amount
-    channel = Channel.objects.select_for_update(of=("self",)).select_related("publication").get(pk=post.channel_id)
+    channel = slots.locked(post.channel_id)
     this, gone = month(channel), spent(channel)
     if channel.budget is None or gone.amount + cost.amount <= channel.budget or post.spent_in == this.name:
         return cost.amount

@@ -11,12 +11,11 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from . import accounts, budgets, channels, epoch, faults, holders, posts, proofs
+from . import accounts, budgets, channels, epoch, faults, holders, posts, proofs, slots
 from .lifecycle import Overtaken, Refusal, move, note
 from .models import Channel, Digest, Item, Post, PostSet
 from .networks.base import Failure, Network, Published, Refused, TryLater, Unknown
@@ -40,7 +39,8 @@ def due() -> Any:
     if epoch.doubt():
         return Post.objects.none()
     now = timezone.now()
-    return Post.objects.filter(_wanted(), _rested(now), state=State.APPROVED, due_at__lte=now, channel__paused=False)
+    free = _rested(now) & slots.not_kept_back(now)
+    return Post.objects.filter(_wanted(), free, state=State.APPROVED, due_at__lte=now, channel__paused=False)
 
 
 def publish(post: Post) -> None:
@@ -57,7 +57,7 @@ def publish(post: Post) -> None:
         except TryLater as problem:  # its credentials are just being renewed
             _not_posted(post, problem)
         except Exception as problem:  # nothing can have left, and the next post would not get further
-            _wait_with_channel(post, _sentence(problem))
+            _wait_with_channel(post, _sentence(problem, post.channel))
         else:
             _send(post, adapter)
 
@@ -73,7 +73,7 @@ def reconcile(post: Post) -> None:
     try:
         found = _seek(post)
     except Exception as problem:  # whatever it is, it is counted as a look: at the last a person is asked
-        _look_again(post, f"The timeline could not be read: {_sentence(problem)}")
+        _look_again(post, f"The timeline could not be read: {_sentence(problem, post.channel)}")
         return
     faults.point("seen")
     if found:
@@ -101,7 +101,13 @@ def _wanted() -> Q:
     item = Q(item__isnull=True) | Q(item__state=Item.State.QUEUED)
     digest = Q(digest__isnull=True) | Q(digest__state__in=[Digest.State.SENDING, Digest.State.SENT])
     post_set = Q(post_set__isnull=True) | Q(post_set__state=PostSet.State.APPROVED)
-    return item & digest & post_set
+    return item & digest & post_set & _room()
+
+
+def _room() -> Q:
+    """What it takes the place of is gone: see removals.make_room. An erratum stands beside what it corrects."""
+    erratum = Q(purpose=Post.Purpose.ERRATUM)
+    return erratum | Q(corrects__isnull=True) | Q(corrects__state=State.REMOVED)
 
 
 def _rested(now: datetime) -> Q:
@@ -116,9 +122,11 @@ def _intend(post: Post) -> bool:
     with suppress(Overtaken), transaction.atomic():
         if post.item_id:
             Item.objects.select_for_update().get(pk=post.item_id)
+        channel = slots.locked(post.channel_id)
         fresh = due().filter(pk=post.pk).first()
         if fresh is None:
             return False
+        fresh.channel = channel
         if _stopped(fresh):
             return False
         try:
@@ -142,12 +150,12 @@ def _stopped(post: Post) -> bool:
     question = _late(post) or _changed(post)
     if question:
         move(post, State.HELD, by=None, why=question, outcome=question)
-    return bool(question)
+    return bool(question) or slots.kept_back(post, post.channel)
 
 
 def _late(post: Post) -> str:
     """After a long stop everything would go out at once, to readers for whom it is no news any more."""
-    if post.due_at is None or timezone.now() - post.due_at <= timedelta(seconds=settings.LATE_AFTER):
+    if not slots.is_late(post, post.channel):
         return ""
     return f"This was due on {post.due_at:%d %B at %H:%M} UTC; release it if it should still go out."
 
@@ -184,7 +192,15 @@ def _send(post: Post, adapter: Network) -> None:
     else:
         faults.point("told")
         _published(post, published, "")
+        _rest(post, published.rest)
     faults.point("written")
+
+
+def _rest(post: Post, seconds: int) -> None:
+    """The network says that this one nearly used up what it allows: the account's others wait, unasked."""
+    if seconds:
+        until = timezone.now() + timedelta(seconds=seconds)
+        Channel.objects.filter(pk=post.channel_id).update(resting_until=until)
 
 
 def _published(post: Post, published: Published, why: str) -> None:
@@ -241,18 +257,18 @@ def _wait_with_channel(post: Post, sentence: str) -> None:
         posts.line_up_again(post, by=None, why=sentence, outcome=sentence)
 
 
-def _sentence(problem: Exception) -> str:
+def _sentence(problem: Exception, channel: Channel) -> str:
     """What went wrong with the account, for people."""
     if isinstance(problem, Failure | Refusal | CannotUnseal):
         return str(problem)
-    logger.error("an account could not be used", exc_info=problem)
+    logger.error("an account could not be used:\n%s", accounts.traced(problem, channel))
     return f"The account cannot be used because of an error ({type(problem).__name__}): see the log."
 
 
 def _what_broke(post: Post, problem: Exception) -> str:
     if isinstance(problem, Unknown):
         return str(problem)
-    logger.exception("posting %s broke in a way that no adapter names", post)
+    logger.error("posting %s broke in a way that no adapter names:\n%s", post, accounts.traced(problem, post.channel))
     return "Posting broke off; it may have been posted."
 
 

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from publisher import clockwork, digests, holders
-from publisher.models import Delivery, Digest, Lease, Notice, Post, Run, Source
+from publisher.models import Channel, Delivery, Digest, Lease, Notice, Post, Run, Source
 
 DEAD = holders.me().rpartition("/")[0] + "/not-me"
 ELSEWHERE = "another-host:boot:1/1/1"
@@ -110,7 +110,7 @@ def test_a_paused_digest_is_not_touched(sending, handed, anne):
     assert handed == []
 
 
-def test_due_posts_notices_and_sources_are_handed_over(sending, handed, publication):
+def test_due_notices_sources_and_the_next_post_of_each_channel_are_handed_over(sending, handed, publication):
     Digest.objects.update(handed_at=timezone.now())
     now = timezone.now()
     due = Source.objects.create(publication=publication, address="https://a.example", poll_minutes=60, next_poll_at=now)
@@ -119,7 +119,7 @@ def test_due_posts_notices_and_sources_are_handed_over(sending, handed, publicat
     notice = Notice.objects.create(kind="confirm", address="a@b.example", sender_email="c@d.example", state="queued")
     Notice.objects.create(kind="confirm", address="a@b.example", sender_email="c@d.example", state="sent")
     clockwork.tick()
-    posts = sorted(Post.objects.values_list("pk", flat=True))
+    posts = [channel.posts.order_by("position")[0].pk for channel in Channel.objects.all()]
     assert sorted(handed) == sorted([("notice", notice.pk), ("poll", due.pk), *(("publish", pk) for pk in posts)])
 
 
