@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import traceback
+from contextlib import suppress
+
 from django.conf import settings
 
 from . import networks, reach, tokens
 from .models import Channel
-from .networks.base import Network
+from .networks import http
+from .networks.base import Network, scrub
+from .sealing import CannotUnseal
+
+#: Shorter values, such as a version, are no secrets, and stand everywhere.
+SHORT = 6
 
 
 def connect(channel: Channel) -> Network:
@@ -19,6 +27,14 @@ def connect(channel: Channel) -> Network:
     address = reach.allowed(_address(channel))
     credentials = {**settings.NETWORK_OPTIONS.get(channel.network, {}), **tokens.fresh(channel)}
     return networks.connect(channel.network, credentials=credentials, address=address, account=channel.account)
+
+
+def traced(problem: BaseException, channel: Channel) -> str:
+    """The traceback of what broke, for the log: without any credentials, which a library's words may hold."""
+    secrets = set(http.discretion.secrets)
+    with suppress(CannotUnseal):
+        secrets |= {value for value in channel.credentials.values() if isinstance(value, str) and len(value) > SHORT}
+    return scrub("".join(traceback.format_exception(problem)), secrets)
 
 
 def _address(channel: Channel) -> str:

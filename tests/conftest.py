@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import date, time
 from typing import Any
 
 import pytest
 
 # First of all it gives the tests an environment of their own, before Django reads its settings.
-from tests import surroundings
+from tests import canaries, surroundings
 from tests.sandbox.conftest import sandbox as sandbox
 
 pytest_unconfigure = surroundings.stop
@@ -20,6 +20,19 @@ def pytest_configure(config: Any) -> None:
     from django.conf import settings
 
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    canaries.begin()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
+    """A test in which a credential of the cast was said has failed, whatever else it showed."""
+    report = yield
+    if call.when == "teardown":
+        for _, what, content in item._report_sections:
+            canaries.look(f"what was captured of {what}", content)
+        if said := canaries.heard():
+            report.outcome, report.longrepr = "failed", "A secret was said:\n" + "\n".join(said)
+    return report
 
 
 @pytest.fixture(autouse=True)
@@ -150,16 +163,14 @@ def channels(publication: Any) -> Any:
 
     x = Channel(publication=publication, network="x", account="reading_rooms")
     x.credentials = {
-        "consumer_key": "ck",
-        "consumer_secret": "cs",
-        "access_token": "at",
-        "access_token_secret": "ats",
+        name: canaries.secret(name)
+        for name in ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
     }
     x.save()
     Slot.objects.create(channel=x, weekday=0, time=time(9, 0))
     Slot.objects.create(channel=x, weekday=3, time=time(17, 30))
     facebook = Channel(publication=publication, network="facebook", account="Andean Reading Rooms")
-    facebook.credentials = {"page_id": "1001", "page_token": "pt", "version": "v24.0"}
+    facebook.credentials = {"page_id": "1001", "page_token": canaries.secret("page_token"), "version": "v24.0"}
     facebook.save()
     return [x, facebook]
 

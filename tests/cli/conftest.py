@@ -16,6 +16,7 @@ import pytest
 import typer
 
 from publisher.cli import answers, tree
+from tests import canaries
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -55,6 +56,7 @@ def publisher(db: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
         except SystemExit as ended:
             status = int(ended.code or 0)
         said = capsys.readouterr()
+        canaries.look(f"publisher {words}", said.out + said.err)
         return Answer(status, said.out, said.err)
 
     return run
