@@ -48,7 +48,13 @@ def application(things: Store) -> web.Application:
         room = store.room(name)
         if hasattr(room, "routes"):
             app.add_routes(room.routes(things))
-    app.add_routes([web.get("/sandbox.css", stylesheet), web.delete("/control", forgetting(things))])
+    app.add_routes(
+        [
+            web.get("/sandbox.css", stylesheet),
+            web.get("/favicon.ico", nothing),
+            web.delete("/control", forgetting(things)),
+        ]
+    )
     return app
 
 
@@ -85,6 +91,11 @@ async def with_headers(request: web.Request, handler: Handler) -> web.StreamResp
 
 async def stylesheet(request: web.Request) -> web.FileResponse:
     return web.FileResponse(pages.TEMPLATES / "sandbox.css")
+
+
+async def nothing(request: web.Request) -> web.Response:
+    """Browsers ask for an icon by themselves; a 404 would stand in their log as an error."""
+    return web.Response(status=204)
 
 
 def forgetting(things: Store) -> Handler:

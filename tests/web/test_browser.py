@@ -11,8 +11,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from publisher import digests
-from publisher.models import Delivery, Digest
+from publisher import connecting, digests, posting
+from publisher.models import Delivery, Digest, Post
+from tests import consenting
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 from axe_playwright_python.sync_playwright import Axe  # noqa: E402 - it needs Playwright, which may be missing
@@ -245,6 +246,56 @@ def test_what_is_unknown_is_ticked_and_settled_while_the_page_asks_again(
 
     playwright.expect(page.locator("#messages")).to_have_text("1 letter is called sent.")
     assert set(digest.deliveries.filter(state="sent").values_list("pk", flat=True)) == {second.pk, third.pk}
+
+
+def test_an_x_account_and_a_facebook_page_are_connected_without_javascript_and_post(
+    desk: Any, anne: Any, publication: Any, sandbox: Any, settings: Any, live_server: Any
+) -> None:
+    settings.BASE_URL = live_server.url
+    settings.NETWORK_APPS = consenting.APPS
+    addresses = {"x": f"{sandbox.url}/x", "facebook": f"{sandbox.url}/graph"}
+    settings.NETWORK_URLS = {**settings.NETWORK_URLS, **addresses}
+    consenting.register(sandbox, connecting.back())
+    page = desk("anne", javascript=False)
+    for label, allowed in (("X", "update_news is connected"), ("Facebook", "Update is connected")):
+        page.get_by_role("navigation").get_by_role("link", name="Channels").click()
+        page.get_by_role("link", name=label, exact=True).click()
+        page.get_by_role("button", name=f"Connect on {label}").click()
+        page.get_by_role("button", name=f"Go to {label}").click()
+        page.get_by_role("heading", name=f"An app asks for your {label} account").wait_for()
+        page.get_by_role("button", name="Allow").click()
+        playwright.expect(page.locator("#messages")).to_contain_text(allowed)
+        playwright.expect(page.locator(".pagehead .state")).to_have_text("in order")
+
+    for channel in publication.channels.all():
+        text = f"A reading room opens, says {channel.network}"
+        post = Post.objects.create(
+            channel=channel, purpose="digest", state="approved", text=text, due_at=timezone.now()
+        )
+        posting.publish(post)
+    shown = [one["text"] for network in ("x", "graph") for one in sandbox.json(f"/{network}/posts.json")]
+    assert shown == ["A reading room opens, says x", "A reading room opens, says facebook"]
+
+
+@pytest.mark.parametrize(("scheme", "width"), LOOKS[::3], ids=[f"{scheme} {width}" for scheme, width in LOOKS[::3]])
+def test_the_pages_of_accounts_are_for_everybody(
+    desk: Any, anne: Any, connected: Any, channels: Any, settings: Any, scheme: str, width: int
+) -> None:
+    settings.NETWORK_APPS = consenting.APPS
+    channels[0].__class__.objects.filter(network="x").update(paused=True, attention="X has suspended the account.")
+    page = desk("anne", scheme=scheme, width=width)
+    connect = reverse("channel-connect", args=["update", "x"])
+    for address in (reverse("channels"), reverse("channel", args=[channels[0].pk]), connect, f"{connect}?channel=1"):
+        page.goto(address)
+        looks_right(page, address, width)
+    page.get_by_role("button", name="Connect on X").click()
+    looks_right(page, "the step to X", width)
+
+
+def looks_right(page: Any, address: str, width: int) -> None:
+    found = Axe().run(page)
+    assert found.violations_count == 0, f"{address}: {found.generate_report()}"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width, address
 
 
 @pytest.mark.parametrize(("scheme", "width"), LOOKS, ids=[f"{scheme} {width}" for scheme, width in LOOKS])
