@@ -1,0 +1,1 @@
+"""Mail that came back: what it says, and what that changes."""

@@ -1,0 +1,197 @@
+"""What mail systems answer, in their own words, and what it means for the address. The names and numbers in it are"
+     " made up.
+
+(system, the answer, what it means). Addresses are R, the sending machine's is 192.0.2.9.
+"""
+
+from __future__ import annotations
+
+R = "rosa@members.example"
+
+HARD = (
+    ("Gmail", "550-5.1.1 The email account that you tried to reach does not exist. Please try 550-5.1.1 double-checking"
+     " the recipient's email address for typos or 550 5.1.1 unnecessary spaces. NoSuchUser a1-20si - gsmtp"),
+    ("Gmail", "550-5.2.1 The email account that you tried to reach is inactive. DisabledUser b2-31si - gsmtp"),
+    ("Gmail", "550 5.2.1 The email account that you tried to reach is disabled. - gsmtp"),
+    ("Gmail", "DNS Error: DNS type 'mx' lookup of members.example responded with code NXDOMAIN Domain name not found"),
+    ("Outlook.com", "550 5.5.0 Requested action not taken: mailbox unavailable (S2017062302)."),
+    ("Exchange", "550 5.1.10 RESOLVER.ADR.RecipientNotFound; Recipient not found by SMTP address lookup"),
+    ("Exchange", "550 5.4.1 Recipient address rejected: Access denied. [EX1.eurprd01.prod.outlook.com]"),
+    ("Exchange", "550 5.1.1 RESOLVER.ADR.ExRecipNotFound; not found"),
+    ("Exchange", "550 5.4.310 DNS domain members.example does not exist [Message=InfoDomainNonexistent]"),
+    ("Exchange", "The e-mail account does not exist at the organization this message was sent to. <mx #5.1.1>"),
+    ("Yahoo", f"554 delivery error: dd This user doesn't have a yahoo.com account ({R}) [0] - mta1.mail.yahoo.com"),
+    ("Yahoo", "554 30 Sorry, your message cannot be delivered. This mailbox is disabled (554.30)."),
+    ("Yahoo", "552 1 Requested mail action aborted, mailbox not found"),
+    ("AOL", f"550 5.1.1 <{R}>: Recipient address rejected: aol.example"),
+    ("iCloud", f"550 5.1.1 <{R}>: user does not exist"),
+    ("iCloud", "550 5.1.6 recipient no longer on server"),
+    ("GMX", "550 Requested action not taken: mailbox unavailable"),
+    ("T-Online", "550 5.1.1 unknown user"),
+    ("T-Online", "550 5.1.1 Empfänger existiert nicht"),
+    ("Orange", "550 5.1.1 Adresse d au moins un destinataire invalide. Invalid recipient. OFR204_418 [418]"),
+    ("La Poste", "550 5.1.1 Utilisateur inconnu"),
+    ("Free", f"550 5.1.1 <{R}>: Recipient address rejected: User unknown in virtual mailbox table"),
+    ("Libero", "550 5.1.1 utente sconosciuto"),
+    ("Comcast", "550 5.1.1 Not our Customer"),
+    ("AT&T", "551 not our customer"),
+    ("Cox", f"550 5.1.1 <{R}> recipient rejected. Refer to Error Codes section"),
+    ("Charter", f"550 5.1.1 <{R}> recipient does not exist here"),
+    ("Mail.ru", "550 Message was not accepted -- invalid mailbox. Local mailbox is unavailable: user not found"),
+    ("Yandex", "550 5.7.1 No such user!"),
+    ("QQ", "550 Mailbox not found"),
+    ("163", f"550 User not found: {R}"),
+    ("Naver", "550 5.1.1 No such user here - nsmtp"),
+    ("Zoho", f"550 5.1.1 User does not exist - <{R}>"),
+    ("Proton", f"550 5.1.1 <{R}>: Recipient address rejected: Address does not exist"),
+    ("GoDaddy", f"550 5.1.1 <{R}> Recipient not found."),
+    ("Telefónica", "550 5.1.1 Usuario desconocido"),
+    ("Terra", "550 5.1.1 El destinatario no existe en este servidor"),
+    ("UOL", "550 5.1.1 Destinatário inexistente"),
+    ("Exim", "Unrouteable address"),
+    ("Exim", "550 No Such User Here"),
+    ("Exim", 'unknown local-part "rosa" in domain "members.example"'),
+    ("Exim", "all relevant MX records point to non-existent hosts"),
+    ("qmail", "Sorry, no mailbox here by that name. (#5.1.1)"),
+    ("qmail", "Sorry, I couldn't find any host named members.example. (#5.1.2)"),
+    ("Sendmail", f"550 5.1.1 <{R}>... User unknown"),
+    ("Sendmail", f"553 5.3.0 <{R}>... Addressee unknown, relay=[192.0.2.9]"),
+    ("Sendmail", f"550 5.1.2 <{R}>... Host unknown (Name server: members.example.: host not found)"),
+    ("Postfix", 'host mx.members.example said: 550 5.1.1 User unknown; rejecting (in reply to RCPT TO command)'),
+    ("Postfix", 'unknown user: "rosa"'),
+    ("Postfix", "Host or domain name not found. Name service error for name=members.example type=MX: Host not found"),
+    ("Postfix", "Domain members.example does not accept mail (nullMX)"),
+    ("Domino", "User rosa (rosa@members.example) not listed in Domino Directory"),
+    ("GroupWise", "550 rosa: no such user"),
+    ("Courier", "550 User unknown."),
+    ("MDaemon", f"550 <{R}>, Recipient unknown"),
+    ("MailEnable", "550 Requested action not taken: mailbox unavailable or not local"),
+    ("hMailServer", "550 Unknown user"),
+    ("Mimecast", "550 Invalid Recipient"),
+    ("MessageLabs", f"550 Invalid recipient <{R}> (#5.1.1)"),
+    ("IronPort", "550 #5.1.0 Address rejected."),
+    ("Postini", "550 5.1.1 The account does not exist - psmtp"),
+    ("a university", "550 5.1.1 This address no longer accepts mail: the person has left the university"),
+    ("Dutch host", "550 5.1.1 gebruiker onbekend"),
+)  # fmt: skip
+
+SOFT = (
+    ("Gmail", "452-4.2.2 The email account that you tried to reach is over quota. OverQuotaTemp - gsmtp"),
+    ("Gmail", "552-5.2.2 The email account that you tried to reach is over quota and inactive. OverQuotaPerm - gsmtp"),
+    ("Gmail", "450-4.2.1 The user you are trying to contact is receiving mail at a rate that prevents delivery -"
+     " gsmtp"),
+    ("Outlook.com", "552 5.2.2 This message is larger than the mailbox that is left: mailbox full"),
+    ("Exchange", "554 5.2.2 mailbox full;"
+     " STOREDRV.Deliver.Exception:QuotaExceededException.MapiExceptionShutoffQuotaExceeded"),
+    ("Exchange", "550 4.4.7 QUEUE.Expired; message expired"),
+    ("Exchange", "450 4.4.316 Connection refused [Message=Socket error code 10061]"),
+    ("Yahoo", "552 1 Requested mail action aborted, mailbox over quota"),
+    ("iCloud", "552 5.2.2 user is over quota"),
+    ("GMX", "552-Requested mail action aborted: exceeded storage allocation 552 Quota exceeded. The recipient mailbox"
+     " is full."),
+    ("T-Online", "552 5.2.2 Postfach voll"),
+    ("Orange", "552 5.2.2 La boite aux lettres du destinataire est pleine"),
+    ("Telefónica", "552 5.2.2 El buzón del destinatario está lleno"),
+    ("UOL", "552 5.2.2 Caixa postal cheia"),
+    ("Mail.ru", "550 mailbox quota exceeded"),
+    ("Exim", "mailbox is full: retry timeout exceeded"),
+    ("Exim", "retry timeout exceeded"),
+    ("Exim", "mailbox is full (MTA-imposed quota exceeded while writing to file)"),
+    ("Postfix", "maildir delivery failed: Sorry, the user's maildir has overdrawn his diskspace quota, please try"
+     " again later"),
+    ("Postfix", "connect to mx.members.example[198.51.100.3]:25: Connection timed out"),
+    ("Postfix", "connect to mx.members.example[198.51.100.3]:25: Connection refused"),
+    ("Postfix", "lost connection with mx.members.example[198.51.100.3] while sending RCPT TO"),
+    ("Postfix", "host mx said: 450 4.2.0 Recipient address rejected: Greylisted, see you later (in reply to RCPT TO"
+     " command)"),
+    ("Postfix", "host mx said: 450 4.1.1 Recipient address rejected: unverified address: lookup failed"),
+    ("Postfix", "Host or domain name not found. Name service error for name=members.example type=MX: 451 4.4.3 try"
+     " again"),
+    ("qmail", "user is over quota. (#5.2.2)"),
+    ("qmail", "Sorry, I wasn't able to establish an SMTP connection. (#4.4.1) I'm not going to try again; this"
+     " message has been in the queue too long."),
+    ("Sendmail", "451 4.3.0 Temporary system failure. Please try again later. Message could not be delivered for 5"
+     " days"),
+    ("Sendmail", "452 4.2.2 Mailbox full"),
+    ("Domino", "Recipient's mail database has exceeded its quota"),
+    ("Zimbra", "452 4.2.2 Over quota"),
+    ("cPanel", "Mailbox quota exceeded"),
+    ("Courier", "450 Service unavailable, try again"),
+    ("MDaemon", "452 mailbox full"),
+    ("a host", "554 5.4.6 Hop count exceeded - possible mail loop"),
+    ("a host", "550 5.0.0 Undefined mail system problem"),
+)  # fmt: skip
+
+POLICY = (
+    ("Gmail", "550-5.7.26 This mail has been blocked because the sender is unauthenticated. Gmail requires all"
+     " senders to authenticate with either SPF or DKIM. - gsmtp"),
+    ("Gmail", "550-5.7.1 [192.0.2.9 12] Our system has detected that this message is likely unsolicited mail. To"
+     " reduce the amount of spam - gsmtp"),
+    ("Gmail", "550-5.7.25 [192.0.2.9] The IP address sending this message does not have a PTR record setup - gsmtp"),
+    ("Gmail", "552-5.7.0 This message was blocked because its content presents a potential security issue. - gsmtp"),
+    ("Gmail", "552-5.3.4 Your message exceeded Google's message size limits. - gsmtp"),
+    ("Gmail", "421-4.7.28 [192.0.2.9] Our system has detected an unusual rate of unsolicited mail originating from"
+     " your IP address - gsmtp"),
+    ("Outlook.com", "550 5.7.1 Unfortunately, messages from [192.0.2.9] weren't sent. Please contact your Internet"
+     " service provider since part of their network is on our block list (S3150)."),
+    ("Exchange", "550 5.7.606 Access denied, banned sending IP [192.0.2.9]"),
+    ("Exchange", "550 5.7.515 Access denied, sending domain EXAMPLE.ORG doesn't meet the required authentication"
+     " level."),
+    ("Exchange", "550 5.7.509 Access denied, sending domain example.org does not pass DMARC verification and has a"
+     " DMARC policy of reject."),
+    ("Exchange", "550 5.7.708 Service unavailable. Access denied, traffic not accepted from this IP."),
+    ("Exchange", "550 5.7.133 RESOLVER.RST.SenderNotAuthenticatedForGroup; authentication required; Delivery"
+     " restriction check failed because the sender was not authenticated"),
+    ("Exchange", "550 5.7.124 RESOLVER.RST.NotAuthorizedForGroup; not authorized"),
+    ("Exchange", "550 5.2.3 RESOLVER.RST.RecipSizeLimit; message too large for this recipient"),
+    ("Exchange", "550 5.1.8 Access denied, bad outbound sender"),
+    ("Exchange", "550 5.6.11 SMTPSEND.BareLinefeedsAreIllegal; message contains bare linefeeds"),
+    ("Yahoo", "554 5.7.9 Message not accepted for policy reasons."),
+    ("Yahoo", "553 5.7.1 [BL21] Connections will not be accepted from 192.0.2.9, because the ip is in Spamhaus's list"),
+    ("Yahoo", "421 4.7.0 [TSS04] Messages from 192.0.2.9 temporarily deferred due to unexpected volume or user"
+     " complaints"),
+    ("iCloud", "550 5.7.1 [CS01] Message rejected due to local policy."),
+    ("iCloud", "554 5.7.0 Blocked - see the sender information page"),
+    ("GMX", "554-Transaction failed 554-Reject due to policy restrictions."),
+    ("GMX", "550-Requested action not taken: mailbox unavailable 550 Reject due to SPF: sender is not authorized"),
+    ("T-Online", "554 IP=192.0.2.9 - A problem occurred. (Ask your postmaster for help)"),
+    ("Orange", "550 5.2.0 Mail rejete. Mail rejected. OFR_506 [506]"),
+    ("Comcast", "554 comcast 192.0.2.9 Comcast requires that all mail servers must have a PTR record with a valid"
+     " Reverse DNS entry."),
+    ("AT&T", "553 5.3.0 DNSBL:ATTRBL 521< 192.0.2.9 >_is_blocked. For assistance forward this error"),
+    ("Mail.ru", "550 spam message rejected."),
+    ("Yandex", "554 5.7.1 Message rejected under suspicion of SPAM"),
+    ("QQ", "550 Mail content denied."),
+    ("QQ", "550 Ip frequency limited"),
+    ("163", "554 DT:SPM mx1, please see the help page"),
+    ("Mimecast", "554 Email rejected due to security policies"),
+    ("Mimecast", "550 Rejected by header based manually Blocked Senders"),
+    ("Proofpoint", "550 5.7.0 Local Policy Violation"),
+    ("Barracuda", "554 Service unavailable; Client host [192.0.2.9] blocked using Barracuda Reputation"),
+    ("IronPort", "554-mx.example Your access to this mail system has been rejected due to the sending MTA's poor"
+     " reputation."),
+    ("Postfix", "host mx said: 554 5.7.1 Service unavailable; Client host [192.0.2.9] blocked using zen.spamhaus.org"
+     " (in reply to RCPT TO command)"),
+    ("Postfix", "host mx said: 554 5.7.1 Relay access denied (in reply to RCPT TO command)"),
+    ("Postfix", "message size 40000000 exceeds size limit 10240000 of server mx.members.example"),
+    ("Postfix", "TLS is required, but was not offered by host mx.members.example[198.51.100.3]"),
+    ("Postfix", "Server certificate not verified"),
+    ("Postfix", "host relay said: 535 5.7.8 Error: authentication failed: our own relay"),
+    ("Postfix", "host mx said: 530 5.7.0 Must issue a STARTTLS command first (in reply to MAIL FROM command)"),
+    ("Exim", "550-Verification failed for the address that it is from 550 Sender verify failed"),
+    ("Exim", "message has lines too long for transport"),
+    ("Exim", "550 Administrative prohibition"),
+    ("qmail", "Remote host said: 553 sorry, your envelope sender domain must exist (#5.7.1)"),
+    ("Sendmail", f"550 5.7.1 <{R}>... Relaying denied. Proper authentication required."),
+    ("Sendmail", "552 5.3.4 Message size exceeds fixed maximum message size"),
+    ("Sendmail", "553 5.1.8 <news@example.org>... Domain of sender address does not exist"),
+    ("SpamAssassin", "550 5.7.1 Message scored 7.2 points and was rejected by the content filter"),
+    ("ClamAV", "550 5.7.1 Message contains a virus (Eicar-Test-Signature)"),
+    ("a host", "550 5.7.1 Email rejected per DMARC policy for example.org"),
+    ("a host", "550 5.1.1 Recipient address rejected: your IP 192.0.2.9 is listed at our blacklist"),
+    ("a host", "450 4.7.1 too many messages from this sender"),
+    ("a host", "501 5.1.7 Bad sender address syntax"),
+    ("a list", "550 5.7.1 You are not allowed to post to this mailing list"),
+    ("Spanish host", "550 5.7.1 Mensaje bloqueado por política de contenido"),
+    ("German host", "550 5.7.1 Abgelehnt: verstößt gegen unsere Richtlinien"),
+)  # fmt: skip
