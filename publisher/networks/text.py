@@ -11,7 +11,7 @@ from wcwidth import iter_graphemes
 
 from publisher.counting import extract_urls_with_indices, parse_tweet
 from publisher.networks import network_class
-from publisher.networks.wording import complaint, default, filled, has_link, kind_of
+from publisher.networks.wording import Kind, complaint, default, filled, has_link, kind_of
 
 Measure = Callable[[str], int]
 
@@ -29,6 +29,8 @@ DOMAIN = re.compile(
 )
 
 LINK = re.compile(r"https?://\S+|www\.\S+", re.IGNORECASE)
+
+HASHTAG = re.compile(r"(?<!\w)#\w+")
 
 ENDS_SENTENCE = re.compile(r"[.!?…]+[\"'”’»)\]]*(?=\s)|(?=\n\n)")
 
@@ -70,15 +72,15 @@ def render(purpose: str, network: str, *, wording: str | None = None, with_pictu
     network takes the link beside the text (Facebook), it stands in the text only with a picture: a photo has no
     field for it. Raises ValueError where not even the shortest form fits.
     """
-    adapter = network_class(network)
+    adapter, kind = network_class(network), kind_of(purpose)
     words = default(purpose, network) if wording is None else wording
     kept = _tidied(fields)
     if not (adapter.link_in_text or with_picture):
         kept["link"] = ""
-    for name in ("", *kind_of(purpose).gives_way):
+    for name in ("", *kind.gives_way):
         if name:
-            _give_way(kept, name, adapter.limit, lambda changed: adapter.measure(_written(words, changed)))
-        text = _written(words, kept)
+            _give_way(kept, name, adapter.limit, lambda changed: adapter.measure(_written(words, kind, changed)))
+        text = _written(words, kind, kept)
         if adapter.measure(text) <= adapter.limit:
             return text
     raise ValueError(f"A post for {adapter.label} of at most {adapter.limit} cannot be made of this: {text!r}")
@@ -91,7 +93,7 @@ def check_wording(wording: str, purpose: str, network: str) -> None:
         raise ValueError(sentence)
     if adapter.link_in_text and kind.link_needed and not has_link(wording):
         raise ValueError(f"On {adapter.label} the link stands in the text: the wording needs a {{link}}.")
-    left = adapter.limit - adapter.measure(_written(wording, _tidied({"link": SOME_LINK})))
+    left = adapter.limit - adapter.measure(_written(wording, kind, _tidied({"link": SOME_LINK})))
     if left < LEAST_ROOM:
         raise ValueError(
             f"This leaves {max(left, 0)} of the {adapter.limit} characters that {adapter.label} takes for the news "
@@ -139,9 +141,15 @@ def _paragraphs(text: str, link: str) -> str:
     return "\n".join(" ".join(word for word in line.split() if word != link) for line in lines).strip()
 
 
-def _written(wording: str, fields: Fields) -> str:
-    shown = {name: value for name, value in fields.items() if isinstance(value, str)}
-    return filled(wording, shown | {"headlines": _headlines(fields), "hashtags": " ".join(fields["hashtags"])})
+def _written(wording: str, kind: Kind, fields: Fields) -> str:
+    shown = {name: value for name, value in fields.items() if isinstance(value, str)} | {
+        "headlines": _headlines(fields)
+    }
+    tags = fields["hashtags"]
+    if tags and "hashtags" in kind.gives_way:
+        said = {tag.casefold() for tag in HASHTAG.findall(filled(wording, shown))}
+        tags = [tag for tag in tags if tag.casefold() not in said]
+    return filled(wording, shown | {"hashtags": " ".join(tags)})
 
 
 def _headlines(fields: Fields) -> str:
@@ -170,8 +178,14 @@ def shorten(text: str, limit: int, measure: Measure) -> str:
 
 
 def _longest(ends: list[int], limit: int, length: Callable[[int], int]) -> int:
-    """The furthest of the ends that fits, or 0. Lengths grow with the end, but not strictly: hence the steps."""
-    place = bisect_right(ends, limit, key=length)
+    """The furthest of the ends that fits, or 0. Lengths grow with the end, but not strictly: hence the steps back.
+
+    Searched from the beginning on, in leaps: to count a long text costs much more than a short one.
+    """
+    leap = 1
+    while leap <= len(ends) and length(ends[leap - 1]) <= limit:
+        leap *= 2
+    place = bisect_right(ends, limit, leap // 2, min(leap, len(ends)), key=length)
     while place and length(ends[place - 1]) > limit:
         place -= 1
     return ends[place - 1] if place else 0

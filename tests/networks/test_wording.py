@@ -59,11 +59,22 @@ def test_a_network_that_takes_the_link_beside_the_text_gets_no_line_for_it() -> 
     )
 
 
+def test_a_hashtag_that_stands_in_the_text_is_not_said_again() -> None:
+    assert worded("{title} {hashtags}\n{link}", title="Water for #peru", hashtags=["Peru", "Perugia"]) == (
+        f"Water for #peru #Perugia\n{LINK}"
+    )
+    long = "Water runs. " * 25 + "It is #Peru."
+    assert worded("{teaser}\n{hashtags}\n{link}", teaser=long).endswith(f"runs.\n#Peru\n{LINK}")
+
+
 def test_an_invitation_keeps_its_hashtag_whatever_gives_way() -> None:
     text = render("campaign", "x", title="Word " * 80, label="23 to 26 February 2016", hashtags=["EITI2016"])
 
     assert text.startswith("Follow #EITI2016, 23 to 26 February 2016\nWord Word")
     assert text.endswith("Word…")
+    assert render("campaign", "x", title="On #EITI2016", label="May", hashtags=["EITI2016"]) == (
+        "Follow #EITI2016, May\nOn #EITI2016"
+    )
 
 
 THERE_ARE = "there are {title}, {label}, {teaser}, {hashtags}, {link}."
