@@ -91,7 +91,10 @@ PRICES = Path(os.environ.get("PUBLISHER_PRICES") or ROOT / "config" / "prices.to
 SANDBOX_URL = os.environ.get("PUBLISHER_SANDBOX_URL", "").rstrip("/")
 # What the sandbox stands in for: mail and networks, by name. What is not named here is real.
 SANDBOXED = tuple(
-    filter(None, os.environ.get("PUBLISHER_SANDBOXED", "mail,x,facebook,mastodon,bluesky" if SANDBOX_URL else "").split(","))
+    filter(
+        None,
+        os.environ.get("PUBLISHER_SANDBOXED", "mail,x,facebook,mastodon,bluesky" if SANDBOX_URL else "").split(","),
+    )
 )
 # The demo's promise: with this set nothing but this machine is ever talked to.
 LOOPBACK_ONLY = flag("PUBLISHER_LOOPBACK_ONLY")

@@ -250,7 +250,10 @@ def test_the_orders_and_all_behaviours_can_be_listed(sandbox: Sandbox) -> None:
 @pytest.mark.parametrize(
     ("order", "sentence"),
     [
-        ({"network": "myspace", "behaviour": "html_500"}, "The network must be one of: x, facebook, mastodon, bluesky, mail."),
+        (
+            {"network": "myspace", "behaviour": "html_500"},
+            "The network must be one of: x, facebook, mastodon, bluesky, mail.",
+        ),
         (
             {"network": "x", "behaviour": "html_500", "operation": "sing"},
             "The operation must be one of: post, media, metadata, me, timeline, delete, *.",
