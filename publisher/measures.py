@@ -33,8 +33,8 @@ AFTER = (
 )
 #: So many posts are asked about at once; an adapter parts them further where its network takes fewer.
 AT_ONCE = 100
-#: Whoever asks has the channel for this long.
-LEASE = timedelta(minutes=5)
+#: Whoever asks has the channel for this long: some networks are asked post by post.
+LEASE = timedelta(minutes=30)
 #: After failures in a row; the last of these over and over.
 AGAIN = tuple(timedelta(minutes=minutes) for minutes in (10, 60, 360, 1440))
 KINDS = ("likes", "reposts", "comments", "views")

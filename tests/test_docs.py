@@ -89,7 +89,7 @@ def test_pictures_are_small_and_each_is_shown() -> None:
 # ---- What is told of the code
 
 
-@pytest.mark.parametrize("noun", ["Item", "Digest", "Delivery", "Post", "Subscription", "Notice"])
+@pytest.mark.parametrize("noun", ["Item", "Digest", "Delivery", "Post", "Correction", "Subscription", "Notice"])
 def test_the_tables_of_moves_are_those_of_the_models(noun: str) -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
     (table,) = re.findall(rf"^\*\*{noun}\*\*\n\n((?:\|.*\n)+)", page, re.MULTILINE)
