@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from datetime import date, time
+from datetime import date, time, timedelta
 from typing import Any
 
 import pytest
@@ -158,10 +158,13 @@ def members(make_members: Any) -> Any:
 
 @pytest.fixture
 def channels(publication: Any) -> Any:
-    """An X account with two weekly slots and a Facebook page without."""
+    """An X account with two weekly slots and a Facebook page without, both looked at today."""
+    from django.utils import timezone
+
     from publisher.models import Channel, Slot
 
-    x = Channel(publication=publication, network="x", account="reading_rooms")
+    tomorrow = timezone.now() + timedelta(days=1)
+    x = Channel(publication=publication, network="x", account="reading_rooms", check_at=tomorrow)
     x.credentials = {
         name: canaries.secret(name)
         for name in ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
@@ -169,7 +172,7 @@ def channels(publication: Any) -> Any:
     x.save()
     Slot.objects.create(channel=x, weekday=0, time=time(9, 0))
     Slot.objects.create(channel=x, weekday=3, time=time(17, 30))
-    facebook = Channel(publication=publication, network="facebook", account="Andean Reading Rooms")
+    facebook = Channel(publication=publication, network="facebook", account="Andean Reading Rooms", check_at=tomorrow)
     facebook.credentials = {"page_id": "1001", "page_token": canaries.secret("page_token"), "version": "v24.0"}
     facebook.save()
     return [x, facebook]

@@ -34,6 +34,7 @@ from publisher.networks.base import (
     cannot_look,
     quoting,
 )
+from publisher.networks.consent import Field
 from publisher.networks.mastodon_text import length, plain
 
 # The oldest server that has all that is asked for here: several posts in one question.
@@ -105,6 +106,10 @@ class Mastodon(Adapter):
     #: For an hour, by account, from when the post was kept. A server that dies in between has the post and not the
     #: key, and one of summer 2026 answers the repetition with 500: so it is a second net, and looking is the first.
     idempotent = True
+    keys = (
+        Field("access_token", "Access token", "Of an application with the scopes that posting needs."),
+        Field("server", "Server", "Where the name of the account does not tell it.", secret=False, needed=False),
+    )
 
     def __init__(
         self,

@@ -149,6 +149,10 @@ def test_people_are_added_with_a_password_worth_the_name(publisher):
     assert publisher("people", "list", "--json").json()[1] == {
         "username": "ben",
         "name": "Ben Ortiz",
+        "email": "",
         "approver": True,
         "active": True,
     }
+    publisher("people", "email", "ben", "ben@reading-rooms.example")
+    assert publisher("people", "email", "ben", "nonsense").err.startswith("Enter a valid email address")
+    assert publisher("people", "list", "--json").json()[1]["email"] == "ben@reading-rooms.example"
