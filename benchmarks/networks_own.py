@@ -17,6 +17,10 @@ from benchmarks.networks_behaviours import (
 #: Ends, by what the sandbox calls the answer.
 _X = {
     "unauthorized": HELD,
+    **dict.fromkeys(("locked", "read_only", "not_enrolled", "spending_capped"), HELD),
+    **dict.fromkeys(("too_long", "too_long_186"), REFUSED),
+    "daily_limit_185": PUBLISHED,
+    "duplicate_187": ASKED,
     "payment_required": HELD,
     "duplicate": ASKED,
     "forbidden": HELD,
@@ -38,6 +42,11 @@ _FACEBOOK = {
     "json_500_without_error": ASKED,
     "unreadable": ASKED,
     "code_506_1455006": ASKED,
+    "already_posted": ASKED,
+    "code_368_1390008": PUBLISHED,
+    "code_80001": PUBLISHED,
+    "code_368_1404102": REFUSED,
+    **dict.fromkeys(("code_368_1404112", "code_368_4854002"), HELD),
     **dict.fromkeys(("code_4", "code_17", "code_32", "code_341", "code_613", "code_1390008"), PUBLISHED),
     **dict.fromkeys(("code_100", "code_1404102", "code_2635"), REFUSED),
     **dict.fromkeys(("code_10", "code_100_33", "code_102", "code_104", "code_190", "code_200", "code_368"), HELD),
@@ -66,19 +75,6 @@ _BLUESKY = {
     **dict.fromkeys(("rate_limited", "rate_limited_reset_past", "rate_limited_without_reset"), PUBLISHED),
     **dict.fromkeys(("internal_error", "upstream_failure", "not_enough_resources", "upstream_timeout"), ASKED),
     "unreadable": ASKED,
-}
-
-_MASTODON = {
-    **dict.fromkeys(("unauthorized", "revoked", "expired", "no_user", "gone"), HELD),
-    **dict.fromkeys(("disabled", "unconfirmed", "pending"), HELD),
-    **dict.fromkeys(("outside_scopes", "not_allowed", "forbidden_page"), HELD),
-    **dict.fromkeys(("blank", "too_long", "too_long_in_german"), REFUSED),
-    **dict.fromkeys(("not_found", "too_many_media", "media_gone", "too_large"), REFUSED),
-    **dict.fromkeys(("rate_limited", "rate_limited_reset_past", "rate_limited_without_reset"), PUBLISHED),
-    "not_ready": PUBLISHED,
-    # Looked for, as what is there already; and not there.
-    "duplicate_record": ASKED,
-    **dict.fromkeys(("internal_error", "unreadable", "remote_data", "race", "id_alone", "dropped"), ASKED),
 }
 
 
@@ -128,11 +124,6 @@ OWN = {
         *_named(_BLUESKY),
         *_in_spite("internal_error", "upstream_failure", "without_uri", "without_cid", "garbled_cid", "elsewhere"),
         *_denied("rate_limited", "invalid_swap"),
-    ),
-    "mastodon": (
-        *_named(_MASTODON),
-        *_in_spite("internal_error", "remote_data", "race", "id_alone", "duplicate_record"),
-        *_denied("rate_limited", "not_ready"),
     ),
 }
 

@@ -132,8 +132,8 @@ def stalls(call: Call, answer: bytes) -> None:
 
 
 def trickles(call: Call, answer: bytes) -> None:
-    """A byte of the body now and then: no time-out between two bytes is ever reached."""
-    begin = len(head_of(answer))
+    """A byte now and then, from anywhere on: no time-out between two bytes is ever reached."""
+    begin = call.dice.choice([20, len(head_of(answer))])
     call.send(answer[:begin])
     with suppress(OSError):
         for position in range(begin, len(answer)):

@@ -50,9 +50,12 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Published:
+    """`rest` is for how many seconds the account should post nothing more: with this one a limit is reached."""
+
     remote_id: str
     url: str
     at: datetime | None = None
+    rest: int = 0
 
 
 @dataclass(frozen=True)

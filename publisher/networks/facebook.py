@@ -1,21 +1,18 @@
-"""Facebook pages through facebook-sdk: the only file that knows the SDK or the Graph API.
+"""Facebook pages through facebook-sdk: the only file that knows the SDK. What Graph answers: facebook_answers.py.
 
 facebook-sdk 3.1.0 is of 2018 and unmaintained: it knows Graph versions up to 3.1, follows redirects, calls a
 reply without an "error" success, and has neither subcodes nor appsecret_proof. So it only builds the requests
-here; what an answer means is read from the answer. Sources: the Graph API's changelog and error reference,
-and what php-graph-sdk and koala have recorded in production.
+here; what an answer means is read from the answer.
 """
 
 import hashlib
 import hmac
-import json
 import re
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import requests
 
@@ -25,6 +22,7 @@ from publisher.networks.base import (
     Adapter,
     CannotLook,
     Failure,
+    Figures,
     Outgoing,
     Picture,
     PictureRules,
@@ -32,11 +30,10 @@ from publisher.networks.base import (
     Refused,
     TryLater,
     Unknown,
-    brief,
     cannot_look,
-    quoting,
 )
 from publisher.networks.consent import Field
+from publisher.networks.facebook_answers import counted, failure_of, identity, is_gone, links, rest
 
 with warnings.catch_warnings():
     # Its source has an invalid escape: a SyntaxWarning from Python 3.12 on, when it is first compiled.
@@ -57,68 +54,10 @@ VERSIONS: dict[str, date | None] = {
 DEFAULT_VERSION = "v24.0"
 DAYS_OF_WARNING = 60
 
+FIGURES = "id,likes.limit(0).summary(true),comments.limit(0).summary(true),shares"
+
 PICTURES = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/webp": "webp"}
 LARGEST_PICTURE = 4 * 2**20
-
-# After a limit, where no header says how long.
-HOUR = 60 * 60
-
-
-@dataclass(frozen=True)
-class Meaning:
-    outcome: type[Failure]
-    kind: str
-    sentence: str
-
-
-SIGN_IN = Meaning(Refused, "credentials", "Facebook no longer accepts the page's token: connect the page again.")
-SLOWER = Meaning(TryLater, "rate", "Facebook asks to slow down.")
-NOT_PERMITTED = Meaning(Refused, "permission", "The app lacks a permission for the page: connect the page again.")
-PERHAPS = Meaning(Unknown, "server", "Facebook reported a fault of its own, after which posts have appeared.")
-
-# Seen as codes, and as subcodes of 368.
-BEHAVIOUR = {
-    1390008: Meaning(TryLater, "rate", "Facebook says that this page posts too fast."),
-    1404102: Meaning(Refused, "text", "Facebook says that the text breaks its standards."),
-    1404112: Meaning(Refused, "permission", "Facebook has limited the account for some days."),
-    4854002: Meaning(Refused, "credentials", "Facebook wants the page's owner to confirm their identity."),
-}
-
-DUPLICATE = 506
-# It means spam, and a text that was posted before too: then only the message says so (koala #422).
-BLOCKED, ALREADY_POSTED = 368, "already posted"
-
-# (code, subcode) or (code, None), their words to ours. The pair is looked up before the code alone.
-MEANINGS: dict[tuple[int, int | None], Meaning] = {
-    # Seven such answers to one post have made seven posts (koala #699; php-graph-sdk #1141 for 1).
-    (1, None): PERHAPS,
-    (2, None): PERHAPS,
-    (4, None): SLOWER,
-    (17, None): SLOWER,
-    (32, None): SLOWER,
-    (341, None): SLOWER,
-    (613, None): SLOWER,
-    (80001, None): SLOWER,  # the page's own limit under the business use case rules
-    (10, None): NOT_PERMITTED,
-    (100, None): Meaning(Refused, "other", "Facebook does not understand the request."),
-    (100, 33): Meaning(Refused, "permission", "The page is gone, or the token may not see it."),
-    (102, None): SIGN_IN,
-    (104, None): SIGN_IN,
-    (190, None): SIGN_IN,
-    (190, 458): Meaning(Refused, "credentials", "The app was removed from the Facebook account: connect again."),
-    (190, 459): Meaning(Refused, "credentials", "Facebook wants the page's owner to sign in there and confirm."),
-    (190, 460): Meaning(Refused, "credentials", "The Facebook password was changed: connect the page again."),
-    (190, 463): Meaning(Refused, "credentials", "The page's token has expired: connect the page again."),
-    (190, 464): Meaning(Refused, "credentials", "The Facebook account is not confirmed: sign in there."),
-    (190, 467): Meaning(Refused, "credentials", "The page's token was revoked: connect the page again."),
-    (190, 492): Meaning(Refused, "credentials", "The account has no role on the page any more."),
-    (BLOCKED, None): Meaning(Refused, "permission", "Facebook has blocked posting for now, as abusive or repeated."),
-    (DUPLICATE, None): Meaning(Refused, "duplicate", "Facebook already has a post with this text."),
-    (2635, None): Meaning(Refused, "other", "This version of the Graph API has ended: set a newer one."),
-    **{(code, None): NOT_PERMITTED for code in range(200, 300)},
-    **{(code, None): meaning for code, meaning in BEHAVIOUR.items()},
-    **{(BLOCKED, code): meaning for code, meaning in BEHAVIOUR.items()},
-}
 
 
 class Facebook(Adapter):
@@ -179,7 +118,7 @@ class Facebook(Adapter):
         remote_id = identity(response)
         if remote_id is None:
             raise self._failure(response)
-        return Published(remote_id, self._url(remote_id), http.their_time(response.headers))
+        return Published(remote_id, self._url(remote_id), http.their_time(response.headers), rest(response))
 
     def find(self, outgoing: Outgoing, *, since: datetime, known: Collection[str] = ()) -> Published | None:
         response = self._read(lambda: self._graph.get_object(self.page, fields="id", **self._proof))
@@ -187,6 +126,20 @@ class Facebook(Adapter):
         text = with_link(outgoing) if outgoing.picture else outgoing.text
         sought = Outgoing(text, outgoing.link, outgoing.picture)
         return timeline.pick(self._standing(since), sought, since=since, known=known)
+
+    def remove(self, remote_id: str) -> None:
+        path = post_named(remote_id)
+        response = self._ask(lambda: self._called(path, "DELETE"))
+        if response.status_code == 200 and http.content(response).get("success") is True:
+            return
+        # The same answer comes where the token may not see it: gone is what is missing on a page that it sees.
+        if not (is_gone(response) and self._sees_page()):
+            raise self._failure(response)
+
+    def figures(self, remote_ids: Collection[str]) -> dict[str, Figures]:
+        """One request for each: Graph could take many ids at once, and answers nothing where one of them is gone."""
+        found = {remote_id: self._figures_of(remote_id) for remote_id in sorted(remote_ids)}
+        return {remote_id: figures for remote_id, figures in found.items() if figures}
 
     def check(self, *, today: date | None = None) -> Account:
         name, url = self.account or self.page, self._url()
@@ -213,24 +166,32 @@ class Facebook(Adapter):
             image, album_path=f"{self.page}/photos", message=message, **alt, **self._proof
         )
 
+    def _called(self, path: str, method: str = "GET", **fields: str) -> object:
+        return self._graph.request(f"{self._graph.version}/{path}", args={**fields, **self._proof}, method=method)
+
+    def _sees_page(self) -> bool:
+        response = self._ask(lambda: self._called(self.page, fields="id"))
+        return response.status_code == 200 and http.content(response).get("id") == self.page
+
+    def _figures_of(self, remote_id: str) -> Figures | None:
+        """None: it is not there any more. Raises Refused or TryLater: whatever went wrong, it can be asked again."""
+        path = post_named(remote_id)
+        try:
+            response = self._ask(lambda: self._called(path, fields=FIGURES))
+            if response.status_code == 200 and http.content(response).get("id") == remote_id:
+                return counted(http.content(response))
+            if is_gone(response) and self._sees_page():
+                return None
+            raise self._failure(response)
+        except Unknown as unknown:
+            reason = unknown.reason
+        raise TryLater(reason, after=http.NETWORK_PAUSE, kind="server")
+
     def _ask(self, call: Callable[[], object]) -> requests.Response:
         return http.ask(self._session, self.label, self._secrets, call)
 
     def _failure(self, response: requests.Response) -> Failure:
-        """What an answer without an id means."""
-        status = response.status_code
-        if 300 <= status < 400:
-            return http.redirected(response, self.label, self._secrets)
-        error = http.content(response).get("error")
-        if not isinstance(error, dict):
-            return without_error(response)
-        code, subcode = http.whole_number(error.get("code")), http.whole_number(error.get("error_subcode"))
-        words = brief(str(error.get("message") or ""), self._secrets)
-        meaning = meaning_of(code, subcode, status, error)
-        reason = quoting(meaning.sentence, words)
-        if meaning.outcome is TryLater:
-            return TryLater(reason, after=pause(response), kind=meaning.kind)
-        return Unknown(reason) if meaning.outcome is Unknown else Refused(reason, kind=meaning.kind, code=code)
+        return failure_of(response, self._secrets)
 
     def _read(self, call: Callable[[], object]) -> requests.Response:
         """The answer to a question that changes nothing: whatever goes wrong, we could not look."""
@@ -287,6 +248,13 @@ class Facebook(Adapter):
         return page + (f"#{remote_id}" if remote_id else "")
 
 
+def post_named(remote_id: str) -> str:
+    """The id itself, where it is one of a post: it becomes a part of an address."""
+    if not re.fullmatch(r"\d+(_\d+)?", remote_id):
+        raise Refused(f"{remote_id!r} is no id of a post on Facebook.")
+    return remote_id
+
+
 def version_named(version: str) -> str:
     if not re.fullmatch(r"v\d+\.\d+", version):
         raise Refused(f"{version!r} is not a Graph version: write it as {DEFAULT_VERSION}.")
@@ -336,63 +304,3 @@ def unfit_picture(picture: Picture) -> str | None:
     if len(picture.content) > LARGEST_PICTURE:
         return "Facebook takes pictures of at most 4 MB."
     return None
-
-
-def identity(response: requests.Response) -> str | None:
-    """The id of the post in a 200, the only thing that counts as success. A photo has one of its own beside it."""
-    answer = http.content(response) if response.status_code in (200, 201) else {}
-    found = answer.get("post_id") or answer.get("id")
-    is_id = isinstance(found, str) and re.fullmatch(r"\d+(_\d+)?", found) and "error" not in answer
-    return str(found) if is_id else None
-
-
-def meaning_of(code: int | None, subcode: int | None, status: int, error: Mapping[str, Any]) -> Meaning:
-    """By the table; a code that is not in it is a no, unless their servers or the error itself waver."""
-    if code == BLOCKED and ALREADY_POSTED in str(error.get("message")).casefold():
-        return MEANINGS[DUPLICATE, None]
-    for pair in ((code, subcode), (code, None)):
-        if pair in MEANINGS:
-            return MEANINGS[pair]
-    if status >= 500 or status < 400 or error.get("is_transient"):
-        return Meaning(Unknown, "server", f"Facebook answered with an error that is not documented, {code}.")
-    return Meaning(Refused, "other", f"Facebook refused this with error {code}.")
-
-
-def without_error(response: requests.Response) -> Failure:
-    """An answer with neither an id nor an error: {"success": false}, a page for people, half a JSON."""
-    status = response.status_code
-    if status == 429:
-        return TryLater("Facebook asks to slow down.", after=pause(response), kind="rate")
-    if 400 <= status < 500 and status != 408:
-        return Refused(f"Facebook refused this with {status}.", code=status)
-    return Unknown(f"Facebook answered {status} without saying whether it posted.")
-
-
-def pause(response: requests.Response) -> int:
-    """Seconds until the page may post again: the longest of what its usage headers estimate, else an hour."""
-    waits = [http.whole_number(response.headers.get("Retry-After", "")) or 0]
-    try:
-        usage = json.loads(response.headers.get("X-Business-Use-Case-Usage", "{}"))
-        waits += [
-            60 * int(entry.get("estimated_time_to_regain_access", 0)) for page in usage.values() for entry in page
-        ]
-    except (ValueError, TypeError, AttributeError):
-        pass
-    return max(waits) if max(waits) > 0 else HOUR
-
-
-def links(post: Mapping[str, Any]) -> tuple[str, ...]:
-    """Where a post's attachments lead. Facebook wraps links as l.facebook.com/l.php?u=… too."""
-    attachments = (post.get("attachments") or {}).get("data") or ()
-    return tuple(
-        unwrapped(attachment.get("unshimmed_url") or attachment.get("url"))
-        for attachment in attachments
-        if attachment.get("unshimmed_url") or attachment.get("url")
-    )
-
-
-def unwrapped(url: str) -> str:
-    parts = urlsplit(url)
-    if (parts.hostname or "").endswith("facebook.com") and parts.path == "/l.php":
-        return parse_qs(parts.query).get("u", [url])[0]
-    return url

@@ -2,15 +2,21 @@
 
 import json
 import logging
+import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from io import BytesIO
 from typing import Any
 
 import requests
+import requests.adapters
+import urllib3
+import urllib3.connection
 import urllib3.exceptions
 
 from publisher import faults
@@ -31,6 +37,51 @@ NETWORK_PAUSE = 300
 REDIRECTS_THAT_DID_NOTHING = frozenset({301, 307, 308})
 
 
+class Bounded(urllib3.connection.HTTPConnection):
+    """A time-out starts anew with every byte of an answer's head too: after twice of it the wire is cut."""
+
+    def getresponse(self) -> Any:
+        # Both are None only before a connection is made.
+        cut = threading.Timer(2 * float(self.timeout or TIMEOUTS[1]), _cut, [self.sock])
+        cut.daemon = True
+        cut.start()
+        try:
+            return super().getresponse()
+        finally:
+            cut.cancel()
+
+
+class BoundedOverTLS(Bounded, urllib3.connection.HTTPSConnection):
+    """The same, over TLS."""
+
+
+def _cut(wire: socket.socket | None) -> None:
+    with suppress(OSError):
+        if wire:
+            wire.shutdown(socket.SHUT_RDWR)
+
+
+class Adapter(requests.adapters.HTTPAdapter):
+    """requests' own, with connections whose answers have an end."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": PoolOverTLS}
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = {"http": Pool, "https": PoolOverTLS}
+        return manager
+
+
+class Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = Bounded
+
+
+class PoolOverTLS(urllib3.HTTPSConnectionPool):
+    ConnectionCls = BoundedOverTLS
+
+
 class Session(requests.Session):
     """requests with a time limit on everything, no redirects, no retries, and a memory of the last answer.
 
@@ -48,6 +99,8 @@ class Session(requests.Session):
         self.moved = moved
         self.answer: requests.Response | None = None
         self.headers["Connection"] = "close"
+        for scheme in ("http://", "https://"):
+            self.mount(scheme, Adapter())
 
     def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
         self.answer = None

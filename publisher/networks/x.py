@@ -40,6 +40,9 @@ PICTURES = {"image/jpeg": "jpg", "image/png": "png", "image/gif": "gif", "image/
 LARGEST_PICTURE = 5 * 2**20
 LONGEST_ALT = 1000
 
+# tweepy's word, which X's description of its API no longer has.
+RENAMED = {"tweet.fields": "post.fields"}
+
 # Posts per page of the timeline: $0.001 each, and ours is nearly always among the first.
 PAGE = 20
 # Posts whose figures one request may ask for.
@@ -71,7 +74,7 @@ class Client(tweepy.Client):
         return self.session.request(
             method,
             self.address + route,
-            params=params,
+            params={RENAMED.get(name, name): value for name, value in (params or {}).items()},
             json=json,
             headers=headers,
             auth=self._auth(),

@@ -127,6 +127,10 @@ def x_limit(name: str) -> Act:
     return answering(make)
 
 
+def already_posted(request: web.Request, options: Options) -> errors.Refusal:
+    return errors.graph(368, message="You've already posted this. Try posting something different.")
+
+
 def graph_answer(code: int, subcode: int | None) -> Act:
     return answering(lambda request, options: errors.graph(code, subcode))
 
@@ -214,6 +218,14 @@ ON_X = {
     "rate_limited_reset_past": Behaviour("429, reset in the past", x_limit("rate_limited"), {"seconds": -60}),
     "rate_limited_without_reset": Behaviour("429 without headers", x_answer("rate_limited")),
     "usage_capped": Behaviour("429: the monthly cap", x_answer("usage_capped")),
+    "duplicate_187": Behaviour("403 with code 187: duplicate", x_answer("duplicate_187")),
+    "too_long": Behaviour("400: too long", x_answer("too_long")),
+    "too_long_186": Behaviour("403 with code 186: too long", x_answer("too_long_186")),
+    "daily_limit_185": Behaviour("403 with code 185: the daily number of posts", x_answer("daily_limit_185")),
+    "locked": Behaviour("403: the account is locked", x_answer("locked")),
+    "read_only": Behaviour("403: the app may only read", x_answer("read_only")),
+    "not_enrolled": Behaviour("403: the user is not enrolled", x_answer("not_enrolled")),
+    "spending_capped": Behaviour("403: the spending cap", x_answer("spending_capped")),
     "internal_error": Behaviour("500 as a problem", x_answer("internal_error")),
     "unreadable": Behaviour("503 as a problem (timeline)", x_answer("unavailable")),
     "partial_errors": Behaviour(
@@ -228,6 +240,7 @@ ON_FACEBOOK = {
 } | {
     "code_1_published": Behaviour("does it, and answers 500 with code 1", graph_answer(1, None), COMMIT),
     "code_2_published": Behaviour("does it, and answers 500 with code 2", graph_answer(2, None), COMMIT),
+    "already_posted": Behaviour("400, code 368 that means a duplicate", answering(already_posted)),
     "json_500_without_error": Behaviour("500, JSON without an error", fixed(500, {"message": "Oops"})),
     "unreadable": Behaviour("500 with code 2 (timeline)", graph_answer(2, None)),
 }

@@ -54,6 +54,50 @@ X: dict[str, tuple[int, dict[str, Any]]] = {
             "status": 403,
         },
     ),
+    # The old form, which some v2 answers still have.
+    "duplicate_187": (403, {"errors": [{"code": 187, "message": "Status is a duplicate."}]}),
+    "too_long_186": (403, {"errors": [{"code": 186, "message": "Tweet needs to be a bit shorter."}]}),
+    "daily_limit_185": (
+        403,
+        {"errors": [{"code": 185, "message": "User is over daily status update limit."}]},
+    ),
+    "too_long": (
+        400,
+        {
+            "errors": [{"parameters": {}, "message": "Your Tweet text is too long."}],
+            "title": "Invalid Request",
+            "detail": "One or more parameters to your request was invalid.",
+            "type": f"{PROBLEMS}/invalid-request",
+        },
+    ),
+    "locked": (
+        403,
+        {
+            "detail": "To protect our users from spam and other malicious activity, this account has been "
+            "temporarily locked. Please log in to https://x.com to unlock your account.",
+            "type": "about:blank",
+            "title": "Forbidden",
+            "status": 403,
+        },
+    ),
+    "read_only": (
+        403,
+        {
+            "title": "Forbidden",
+            "detail": "Your client app is not configured with the appropriate oauth1 app permissions for this "
+            "endpoint.",
+            "type": f"{PROBLEMS}/oauth1-permissions",
+            "status": 403,
+        },
+    ),
+    "not_enrolled": (
+        403,
+        {"title": "Forbidden", "detail": "User is not enrolled.", "type": f"{PROBLEMS}/user-not-enrolled"},
+    ),
+    "spending_capped": (
+        403,
+        {"title": "SpendCapReached", "detail": "Spending cap reached.", "type": f"{PROBLEMS}/usage-capped"},
+    ),
     "forbidden": (
         403,
         {
@@ -178,7 +222,15 @@ GRAPH: dict[tuple[int, int | None], tuple[int, str]] = {
         "The action attempted has been deemed abusive or is otherwise disallowed",
     ),
     (506, 1455006): (400, "Duplicate status message"),
+    (368, 1390008): (400, "It looks like you were misusing this feature by going too fast."),
+    (368, 1404102): (400, "This content goes against our Community Standards."),
+    (368, 1404112): (400, "Your account is limited right now."),
+    (368, 4854002): (400, "Confirm your identity before you publish as this Page."),
     (613, None): (400, "(#613) Calls to this api have exceeded the rate limit."),
+    (80001, None): (
+        400,
+        "(#80001) There have been too many calls to this Page account. Wait a bit and try again.",
+    ),
     (2635, None): (
         400,
         "(#2635) You are calling a deprecated version of the API. Please update to the latest version: v26.0.",
@@ -188,7 +240,7 @@ GRAPH: dict[tuple[int, int | None], tuple[int, str]] = {
     (1404112, None): (400, "Your account is limited right now."),
     (4854002, None): (400, "Confirm your identity before you publish as this Page."),
 }
-TRANSIENT = {1, 2, 4, 17, 32, 341, 613}
+TRANSIENT = {1, 2, 4, 17, 32, 341, 613, 80001}
 # What the person would read on Facebook, where Facebook sends it along.
 TITLES = {
     506: (

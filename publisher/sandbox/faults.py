@@ -32,7 +32,7 @@ CREATE TABLE IF NOT EXISTS faults (
 """
 
 OPERATIONS = {
-    "x": ("post", "media", "metadata", "me", "timeline", "delete", "token"),
+    "x": ("post", "media", "metadata", "me", "timeline", "figures", "delete", "token"),
     "facebook": ("token", "accounts", "post", "photo", "me", "page", "timeline", "object", "debug_token", "delete"),
     "mastodon": (
         *("post", "media", "media_status", "delete"),

@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 
 from aiohttp import web
 
-from publisher.sandbox import accounts, errors, graph_posts
+from publisher.sandbox import accounts, errors, figures, graph_posts
 from publisher.sandbox.behaviours import LAG
 from publisher.sandbox.store import Store, now, printed
 
@@ -17,10 +17,11 @@ Asked = dict[str, Any]
 
 PAGE_FIELDS = {"id", "name", "link", "username", "category", "is_published"}
 POST_FIELDS = {"id", "message", "permalink_url", "created_time", "attachments", "is_published", "from"}
+COUNTED_FIELDS = {"likes", "comments", "shares"}
 SCOPES = ["pages_show_list", "pages_read_engagement", "pages_manage_posts", "public_profile"]
 
 # One name, with its own fields in braces where it has any: attachments{media_type,url}.
-FIELD = re.compile(r"([a-z_]+)(?:\.limit\(\d+\))?(\{[^{}]*\})?(?:,|$)")
+FIELD = re.compile(r"([a-z_]+)(?:\.limit\(\d+\))?(?:\.summary\((?:true|1|total_count)\))?(\{[^{}]*\})?(?:,|$)")
 
 
 async def page(store: Store, request: web.Request, account: Account, asked: Asked) -> dict[str, Any]:
@@ -59,7 +60,8 @@ async def debug_token(store: Store, request: web.Request, account: Account, aske
 
 async def post(store: Store, request: web.Request, account: Account, asked: Asked) -> dict[str, Any]:
     row = graph_posts.one(store, account, request.match_info["post"])
-    return _shown(store, request, account, row, _fields(asked, POST_FIELDS, "created_time,message,id", "PagePost"))
+    fields = _fields(asked, POST_FIELDS | COUNTED_FIELDS, "created_time,message,id", "PagePost")
+    return _shown(store, request, account, row, fields) | _counted(store, account, row, fields)
 
 
 async def posts(store: Store, request: web.Request, account: Account, asked: Asked) -> dict[str, Any]:
@@ -141,6 +143,18 @@ def _shown(
     if not known["attachments"]["data"]:
         empty.add("attachments")
     return {name: known[name] for name in known if name in fields - empty}
+
+
+def _counted(store: Store, account: Account, row: dict[str, Any], fields: set[str]) -> dict[str, Any]:
+    """Likes and comments as summaries of empty lists; shares only where there are any, as Graph has it."""
+    told = figures.of(store, "facebook", f"{account['id']}_{row['id']}")
+    known: dict[str, Any] = {
+        name: {"data": [], "summary": {"total_count": told[name], "can_comment": True}}
+        for name in ("likes", "comments")
+    }
+    if told["reposts"]:
+        known["shares"] = {"count": told["reposts"]}
+    return {name: value for name, value in known.items() if name in fields}
 
 
 def _attachments(store: Store, request: web.Request, row: dict[str, Any]) -> list[dict[str, Any]]:

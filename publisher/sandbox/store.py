@@ -26,6 +26,7 @@ ROOMS = (
     "accounts",
     "rates",
     "faults",
+    "figures",
     "oauth2",
     "graph_login",
     "x",

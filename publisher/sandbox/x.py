@@ -1,7 +1,7 @@
 """X: the part of its API v2 that publishing needs, as strict as the real one where that is known.
 
 A client whose base address is http://HOST:PORT/x finds POST /2/tweets, POST /2/media/upload,
-POST /2/media/metadata, GET /2/users/me, GET /2/users/{id}/tweets and DELETE /2/tweets/{id}.
+POST /2/media/metadata, GET /2/users/me, GET /2/users/{id}/tweets, GET /2/tweets and DELETE /2/tweets/{id}.
 """
 
 import json
@@ -72,6 +72,7 @@ def routes(store: Store) -> list[web.RouteDef]:
     # The limits are per user and quarter of an hour, from X's page on rate limits.
     return [
         door("POST", "tweets", "post", 100, post),
+        door("GET", "tweets", "figures", 900, x_timeline.posts),
         door("DELETE", "tweets/{id}", "delete", 50, delete),
         door("POST", "media/upload", "media", 500, x_media.upload),
         door("POST", "media/metadata", "metadata", 500, x_media.describe),

@@ -7,7 +7,7 @@ from typing import Any
 
 from aiohttp import web
 
-from publisher.sandbox import accounts, errors, x_text
+from publisher.sandbox import accounts, errors, figures, x_text
 from publisher.sandbox.behaviours import LAG
 from publisher.sandbox.shapes import ID
 from publisher.sandbox.store import Store, now, printed
@@ -60,6 +60,33 @@ async def timeline(store: Store, request: web.Request, account: dict[str, Any]) 
         meta["next_token"] = f"t{page[-1]['id']}"
     fields = asked.get("tweet.fields", frozenset()) | asked.get("post.fields", frozenset())
     return 200, {"data": [_post(row, fields) for row in page], "meta": meta}
+
+
+async def posts(store: Store, request: web.Request, account: dict[str, Any]) -> tuple[int, Any]:
+    """Up to 100 posts by their ids; a problem for each that is not there, beside those that are."""
+    asked = _query(request, {"ids", "tweet.fields", "post.fields"})
+    ids = asked.get("ids", "").split(",")
+    if not 1 <= len(ids) <= 100 or not all(ID.fullmatch(one) for one in ids):
+        raise errors.invalid(
+            "The `ids` query parameter must be 1 to 100 post ids", parameters={"ids": [asked.get("ids", "")]}
+        )
+    fields = asked.get("tweet.fields", frozenset()) | asked.get("post.fields", frozenset())
+    standing = {one: _standing(store, one) for one in ids}
+    data = [_post(row, fields) | _metrics(store, row, fields) for row in standing.values() if row]
+    problems = [errors.not_found("tweet", "ids", one) for one, row in standing.items() if not row]
+    return 200, ({"data": data} if data else {}) | ({"errors": problems} if problems else {})
+
+
+def _standing(store: Store, number: str) -> dict[str, Any] | None:
+    return store.row("SELECT * FROM x_posts WHERE id = ? AND deleted_at IS NULL", min(int(number), 2**63 - 1))
+
+
+def _metrics(store: Store, row: dict[str, Any], fields: frozenset[str]) -> dict[str, Any]:
+    if "public_metrics" not in fields:
+        return {}
+    told = figures.of(store, "x", str(row["id"]))
+    counts = {"repost_count": told["reposts"], "reply_count": told["comments"], "like_count": told["likes"]}
+    return {"public_metrics": {**counts, "quote_count": 0, "bookmark_count": 0, "impression_count": told["views"]}}
 
 
 def _query(request: web.Request, allowed: set[str]) -> dict[str, Any]:

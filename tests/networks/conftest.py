@@ -95,6 +95,11 @@ class Handler(socketserver.StreamRequestHandler):
             script.asked.append(self.read())
         if act == "never answer":
             script.over.wait(10)
+        elif act == "trickle within the head":
+            with suppress(OSError):
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                while not script.over.wait(0.05):
+                    self.wfile.write(b"x")
         elif act == "trickle":
             with suppress(OSError):
                 self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")

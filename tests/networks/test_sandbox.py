@@ -209,6 +209,12 @@ OUTCOMES: dict[str, dict[str, tuple[type[Exception], str | None] | None]] = {
         "rate_limited_reset_past": (TryLater, "rate"),
         "rate_limited_without_reset": (TryLater, "rate"),
         "usage_capped": (TryLater, "money"),
+        "duplicate_187": (Refused, "duplicate"),
+        **dict.fromkeys(("too_long", "too_long_186"), (Refused, "text")),
+        "daily_limit_185": (TryLater, "rate"),
+        "locked": (Refused, "credentials"),
+        **dict.fromkeys(("read_only", "not_enrolled"), (Refused, "permission")),
+        "spending_capped": (TryLater, "money"),
         "internal_error": (Unknown, None),
         "unreadable": (Unknown, None),
         "partial_errors": (Unknown, None),
@@ -221,7 +227,11 @@ OUTCOMES: dict[str, dict[str, tuple[type[Exception], str | None] | None]] = {
         **dict.fromkeys(("code_102", "code_104", "code_190", "code_4854002"), (Refused, "credentials")),
         **dict.fromkeys(("code_10", "code_100_33", "code_200", "code_368", "code_1404112"), (Refused, "permission")),
         **dict.fromkeys(("code_100", "code_2635"), (Refused, "other")),
-        "code_506_1455006": (Refused, "duplicate"),
+        **dict.fromkeys(("code_368_1390008", "code_80001"), (TryLater, "rate")),
+        "code_368_1404102": (Refused, "text"),
+        "code_368_1404112": (Refused, "permission"),
+        "code_368_4854002": (Refused, "credentials"),
+        **dict.fromkeys(("code_506_1455006", "already_posted"), (Refused, "duplicate")),
         "code_1404102": (Refused, "text"),
     },
     "mastodon": {
@@ -296,3 +306,19 @@ def test_foreign_keys_are_told(sandbox: Sandbox):
     account = connect("x", credentials=keys, address=sandbox.address + "/x", account="psg").check()
 
     assert "connect the account again" in str(account.problem)
+
+
+@pytest.mark.parametrize("name", ["x", "facebook"])
+def test_a_post_is_counted_and_taken_off_and_stays_so(name: str, sandbox: Sandbox):
+    network = connected(sandbox, name)
+    published = network.publish(item(network))
+    other = network.publish(item(network, "Another"))
+    sandbox.post("/control/figures", network=name, id=published.remote_id, likes=3, reposts=1, comments=2, views=400)
+
+    counted = network.figures([published.remote_id, other.remote_id])[published.remote_id]
+    assert (counted.likes, counted.reposts, counted.comments) == (3, 1, 2)
+    for _ in range(2):
+        network.remove(published.remote_id)
+    assert list(network.figures([published.remote_id, other.remote_id])) == [other.remote_id]
+    gone = [post["id"] for post in sandbox.get(f"{ROOMS[name]}/posts.json") if post["deleted_at"]]
+    assert gone == [published.remote_id]

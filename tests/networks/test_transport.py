@@ -26,6 +26,7 @@ KINDS = [(X, X_KEYS), (Facebook, FACEBOOK_KEYS), (Mastodon, MASTODON_KEYS), (Blu
         "close after reading",
         "never answer",
         "trickle",
+        "trickle within the head",
         b"",
         b"SSH-2.0-OpenSSH_9.6\r\n",
         HALF,

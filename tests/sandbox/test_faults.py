@@ -256,7 +256,7 @@ def test_the_orders_and_all_behaviours_can_be_listed(sandbox: Sandbox) -> None:
         ),
         (
             {"network": "x", "behaviour": "html_500", "operation": "sing"},
-            "The operation must be one of: post, media, metadata, me, timeline, delete, *.",
+            "The operation must be one of: post, media, metadata, me, timeline, figures, delete, token, *.",
         ),
         ({"network": "x", "behaviour": "html_500", "times": 0}, "Times must be a number from 1, or null"),
         ({"network": "x", "behaviour": "code_190"}, "The behaviour must be one of: close_before_reading,"),

@@ -12,7 +12,7 @@ import pytest
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from publisher.sandbox import accounts, x
+from publisher.sandbox import accounts, figures, x
 from tests.sandbox.conftest import PNG, Client, Sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -64,6 +64,16 @@ def test_reading_answers_as_described(described: Any, x: Client) -> None:
         described("GetUsersPostsResponse", answer.json())
 
 
+def test_posts_by_their_ids_are_as_described(described: Any, sandbox: Sandbox, x: Client) -> None:
+    number = x.create_tweet(text="Look https://example.org").json()["data"]["id"]
+    told = {"network": "x", "id": number, "likes": 3, "reposts": 1, "comments": 2, "views": 400}
+    figures.put(sandbox.store, told)
+    answer = x.request("GET", "/2/tweets", params={"ids": f"{number},1", "post.fields": "public_metrics"})
+    described("GetPostsByIdsResponse", answer.json())
+    assert answer.json()["data"][0]["public_metrics"]["like_count"] == 3
+    assert [problem["value"] for problem in answer.json()["errors"]] == ["1"]
+
+
 @pytest.mark.parametrize(
     "body",
     [
@@ -95,4 +105,4 @@ def test_the_description_has_every_call_that_the_sandbox_serves(description: Any
         if route.path.startswith("/x/2/")
     ]
     assert [(method, path) for method, path in served if method not in description["paths"].get(path, {})] == []
-    assert len(served) == 6
+    assert len(served) == 7
