@@ -63,7 +63,8 @@ def spent_by_channel(channels: list[Channel]) -> dict[int, Price]:
     gone = dict.fromkeys(months, Decimal(0))
     rows = Post.objects.filter(SPENT, channel__in=months, intent_at__gte=since, charged__gt=0)
     for pk, at, charged in rows.values_list("channel_id", "intent_at", "charged"):
-        gone[pk] += charged if at >= months[pk].start else 0
+        if at and charged and at >= months[pk].start:
+            gone[pk] += charged
     return {c.pk: Price(gone[c.pk], prices.currency(c.network)) for c in channels}
 
 

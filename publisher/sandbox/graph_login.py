@@ -13,7 +13,8 @@ from typing import Any
 from aiohttp import web
 
 from publisher.sandbox import accounts, clock, control, errors, faults, graph, graph_reading
-from publisher.sandbox.oauth2 import app, back_to, consent_page, of_app
+from publisher.sandbox.consents import back_to, consent_page, of_app
+from publisher.sandbox.oauth2 import app
 from publisher.sandbox.store import Store
 
 SCHEMA = """
@@ -129,8 +130,7 @@ async def _access_token(store: Store, request: web.Request) -> dict[str, Any]:
     if ours is None or not hmac.compare_digest(ours["client_secret"], str(form.get("client_secret", ""))):
         raise errors.graph(101, message="Error validating application. Cannot get application info.")
     if form.get("grant_type") == "fb_exchange_token":
-        grant = _person(store, str(form.get("fb_exchange_token", "")))
-        return _given(store, "long", ours, grant)
+        return _given(store, "long", ours, _person(store, str(form.get("fb_exchange_token", ""))))
     grant = store.row("SELECT * FROM graph_grants WHERE token = ? AND kind = 'code'", str(form.get("code", "")))
     if not grant or grant["used"] or grant["ends"] < clock.time() or grant["client_id"] != ours["client_id"]:
         raise errors.graph(100, message="This authorization code has been used, or has expired.")

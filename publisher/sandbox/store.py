@@ -28,6 +28,7 @@ ROOMS = (
     "faults",
     "figures",
     "oauth2",
+    "consents",
     "graph_login",
     "x",
     "graph",
