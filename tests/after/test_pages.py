@@ -175,6 +175,15 @@ def test_staff_choose_for_each_place_and_an_approver_lets_readers_see_the_note(a
     assert Read(client.get("/update/120/1/"))(".correction") == []
 
 
+def test_a_note_that_waits_for_an_approver_is_told_where_everybody_begins(as_anne, as_ben, out, sent):
+    assert read(as_ben, "items")(".attention") == []
+    draft(as_anne, out, sent.entries.get(position=2))
+
+    assert read(as_ben, "items")(".attention") == [
+        f"A correction of Books cross the lake waits for an approver: {SAID}"
+    ]
+
+
 def test_the_writer_of_a_note_reads_why_there_is_no_button(as_anne, out, sent, anne):
     anne.may_approve = True
     anne.save()

@@ -92,6 +92,20 @@ def test_a_proof_where_every_picture_is_described_warns_of_nothing(
     assert (len(page(".posts img")), page(".posts .attention"), page("main > .attention")) == (3, [], [])
 
 
+def test_the_proof_says_which_title_its_card_cannot_show(
+    as_ben: Client, channels: Any, make_item: Any, publication: Any, anne: Any, read: Any
+) -> None:
+    for title in ("读书室开放了", "A reading room opens"):
+        make_item(title)
+    digest = digests.compose(publication, by=anne)
+    digests.proof(digest, by=anne)
+    page = read(as_ben.get(reverse("proof", args=[digest.pk])))
+
+    assert page(".more > .attention") == [
+        "“读书室开放了”: The card cannot show “读书室开放了”: it has the series and the date in place of the title."
+    ]
+
+
 def test_a_new_colour_of_the_publication_is_another_card_and_another_proof(
     channels: Any, proof: Any, publication: Any, anne: Any
 ) -> None:

@@ -16,7 +16,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_http_methods, require_POST
 
-from publisher import items, tags
+from publisher import corrections, items, tags
 from publisher.lifecycle import Refusal, history
 from publisher.models import Entry, Item, Publication
 
@@ -53,6 +53,7 @@ def index(request: StaffRequest) -> HttpResponse:
         "items": [_told(item) for item in listed],
         "listed": listed,
         "composable": _composable(chosen),
+        "notes": list(corrections.waiting()),
     }
     return render(request, "staff/items/index.html", context)
 
