@@ -107,7 +107,7 @@ def test_no_credential_is_said_where_an_adapter_breaks(sandbox, due, told_all, c
 
 def test_no_credential_is_on_a_page(due, anne, client):
     client.force_login(anne)
-    for address in ("items", "digests", "wordings", "channels", "plan", "campaigns"):
+    for address in ("items", "digests", "wordings", "channels", "plan", "campaigns", "sets"):
         assert client.get(f"/staff/{address}/").status_code == 200, address
     assert canaries.heard() == []
 

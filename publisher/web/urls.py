@@ -16,6 +16,7 @@ from .staff import (
     items,
     pictures,
     plan,
+    post_sets,
     posts,
     proofs,
     rewording,
@@ -92,6 +93,19 @@ campaign = [
     path("end/", campaigns.end, name="campaign-end"),
 ]
 
+post_set = [
+    path("", post_sets.detail, name="post-set"),
+    path("add/", post_sets.add, name="post-set-add"),
+    path("posts/<int:post>/remove/", post_sets.remove, name="post-set-remove"),
+    path("posts/<int:post>/settle/", post_sets.settle, name="post-set-settle"),
+    path("review/", post_sets.send_to_review, name="post-set-review"),
+    path("proof/", post_sets.proof, name="post-set-proof"),
+    path("proof/approve/", post_sets.approve, name="post-set-approve"),
+    path("proof/changes/", post_sets.ask_changes, name="post-set-changes"),
+    path("take-back/", post_sets.take_back, name="post-set-take-back"),
+    path("cancel/", post_sets.cancel, name="post-set-cancel"),
+]
+
 planned_post = [
     path("now/", plan.post_now, name="plan-now"),
     path("hold/", plan.hold, name="plan-hold"),
@@ -133,6 +147,9 @@ staff: list[URLPattern | URLResolver] = [
     path("channels/<int:pk>/look/", channels_health.look, name="channel-look"),
     path("channels/<int:pk>/budget/", channels_health.budget, name="channel-budget"),
     path("channels/<int:pk>/resume/", channels_health.resume, name="channel-resume"),
+    path("sets/", post_sets.index, name="post-sets"),
+    path("sets/compose/<slug:slug>/", post_sets.compose, name="post-set-compose"),
+    path("sets/<int:pk>/", include(post_set)),
     path("plan/", plan.index, name="plan"),
     path("plan/<int:pk>/", include(planned_post)),
     path("channels/<int:pk>/times/", times.detail, name="channel-times"),

@@ -11,7 +11,7 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from publisher import connecting, digests, posting
+from publisher import connecting, digests, post_sets, posting
 from publisher.models import Delivery, Digest, Post
 from tests import consenting
 
@@ -309,11 +309,15 @@ def test_every_page_can_be_used_by_everybody(
     draft = digests.compose(digest.publication, by=anne, items=[make_item("Next one"), make_item("And another")])
     review = digests.compose(digest.publication, by=anne, items=[make_item("In review")])
     digests.proof(review, by=anne)
+    sets = [post_sets.compose(digest.publication, [make_item(title)], by=anne) for title in ("A card", "A call")]
+    Post.objects.filter(pk=sets[0].posts.first().pk).update(state="unknown", intent_at=timezone.now())
+    post_sets.proof(sets[1], by=anne)
     page = desk("ben", scheme=scheme, width=width)
     item = reverse("item", args=[draft.entries.first().item_id])
 
     pages = ["/staff/items/", item, "/staff/digests/", to("digest", draft), to("digest", review)]
     pages += [to("proof", review), to("sending", digest), "/staff/sign-in/"]
+    pages[:0] = ["/staff/sets/", to("post-set", sets[0]), to("post-set-proof", sets[1])]
     for address in pages:
         if address == "/staff/sign-in/":
             page.get_by_role("button", name="Sign out").click()

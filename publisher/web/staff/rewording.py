@@ -79,4 +79,6 @@ def _post(pk: int) -> Post:
 
 
 def _back(post: Post) -> str:
-    return f"{reverse('digest', args=[post.digest_id])}#post-{post.pk}" if post.digest_id else reverse("digests")
+    if post.digest_id:
+        return f"{reverse('digest', args=[post.digest_id])}#post-{post.pk}"
+    return f"{reverse('post-set', args=[post.post_set_id])}#post-{post.pk}" if post.post_set_id else reverse("digests")

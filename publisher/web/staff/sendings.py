@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
-from publisher import digests
+from publisher import digests, posts
 from publisher.delivery import ledger, manners
 from publisher.lifecycle import Refusal, history
 from publisher.models import Delivery, Digest, Post
@@ -30,7 +30,7 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
     digest = _digest(pk)
     counts = ledger.counts(digest)
     # What waits for a person comes first; sorting keeps the order otherwise.
-    posts = sorted((of_post(post) for post in _posts(digest)), key=lambda said: said.post.state not in WAITING)
+    listed = sorted((of_post(post) for post in _posts(digest)), key=lambda said: said.post.state not in WAITING)
     context = {
         "digest": digest,
         "publication": digest.publication,
@@ -39,8 +39,9 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
         "settled": sum(n for state, n in counts.items() if state in Delivery.SETTLED),
         **unknowns.waiting(request, digest),
         "unknown": counts["unknown"],
-        "posts": posts,
-        "moving": _moving(digest, posts),
+        "posts": listed,
+        "known": {said.post.pk: posts.evidence(said.post) for said in listed},
+        "moving": _moving(digest, listed),
         "form": ScheduleForm(),
         "expected": ledger.audience(digest.publication).count() if digest.frozen_count is None else digest.frozen_count,
         "holds_back": manners.standing(digest),
