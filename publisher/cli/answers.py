@@ -18,7 +18,7 @@ from ..delivery.relays import RelayWrong
 from ..intake import NotReadable
 from ..intake.fetch import FetchFailed, FetchRefused
 from ..lifecycle import Refusal
-from ..models import Digest, Person, Publication
+from ..models import Digest, Person, PostSet, Proof, Publication
 from ..sealing import CannotUnseal
 
 By = Annotated[str | None, typer.Option("--by", envvar="PUBLISHER_PERSON", help="Who does this: a username.")]
@@ -30,6 +30,8 @@ out = Console(markup=False, highlight=False, emoji=False)
 err = Console(markup=False, highlight=False, emoji=False, stderr=True)
 #: What is the matter with what was asked, not with the program.
 SENTENCES = (Refusal, NotReadable, FetchRefused, FetchFailed, RelayWrong, CannotUnseal)
+#: So many characters of a proof's SHA-256 tell it from every other that anybody makes.
+SEEN = 12
 #: How SQLite and PostgreSQL name a table or column that is not there yet.
 _NOT_SET_UP = ("no such table", "no such column", "does not exist")
 
@@ -92,6 +94,19 @@ def the_person(username: str | None) -> Person:
         return person
     known = ", ".join(active.values_list("username", flat=True)) or "nobody yet, see `publisher people add`"
     raise Refusal(f"Who are you? Name yourself with --by (or PUBLISHER_PERSON): {known}.")
+
+
+def the_proof(whole: Digest | PostSet, sha256: str, *, made_with: str) -> Proof:
+    """The proof that lies before the approver, if it is the one that the person names."""
+    current = whole.review or whole.proof
+    if current is None:
+        raise Refusal(f"{whole.label} has no proof in review: make one with `{made_with}`.")
+    if len(sha256) < SEEN or not current.sha256.startswith(sha256.lower()):
+        raise Refusal(
+            f"The proof of {whole.label} is {current.sha256}. Look at it on its page, and name the one "
+            f"that you saw: --sha256 with at least its first {SEEN} characters."
+        )
+    return current
 
 
 def the_digest(publication: str | None, number: int | None) -> Digest:

@@ -8,14 +8,11 @@ from django.utils import timezone
 
 from .. import digests, duplicates, links, prices
 from ..delivery import ledger, manners
-from ..lifecycle import Refusal, history
+from ..lifecycle import history
 from ..models import Digest, Event, Proof
-from .answers import By, In, Json, as_json, remark, say, table, the_digest, the_person, the_publication
+from .answers import By, In, Json, as_json, remark, say, table, the_digest, the_person, the_proof, the_publication
 
 app = typer.Typer(help="Digests: compose, proof, approve, send, pause.", no_args_is_help=True)
-
-#: So many characters of a proof's SHA-256 tell it from every other that anybody makes.
-SEEN = 12
 
 Number = Annotated[int | None, typer.Argument(help="Its number; without one, the digest in the making.")]
 
@@ -138,16 +135,7 @@ def cancel(number: Number = None, publication: In = None, by: By = None, why: st
 
 
 def _as_seen(digest: Digest, sha256: str) -> Proof:
-    """The proof that lies before the approver, if it is the one that the person names."""
-    current = digest.review or digest.proof
-    if current is None:
-        raise Refusal(f"{digest.label} has no proof in review: make one with `publisher digests proof`.")
-    if len(sha256) < SEEN or not current.sha256.startswith(sha256.lower()):
-        raise Refusal(
-            f"The proof of {digest.label} is {current.sha256}. Look at it on its page, and name the one "
-            f"that you saw: --sha256 with at least its first {SEEN} characters."
-        )
-    return current
+    return the_proof(digest, sha256, made_with="publisher digests proof")
 
 
 def _told(event: Event) -> tuple[str, str, str, str]:

@@ -82,14 +82,26 @@ def settle(
     say("Settled.")
 
 
+@app.command()
+def known(post_id: int) -> None:
+    """What is known of an unknown post: when it was asked for, what was answered, what stood on the timeline."""
+    post = named(post_id)
+    found = posts.evidence(post)
+    if found is None:
+        raise Refusal(f"Post {post_id} is {post.get_state_display()}, not unknown.")
+    asked = (found.asked_at, f"asked for on {post.channel}, attempt {found.attempts}: {post.text}")
+    told = [asked, (found.answered_at, found.answer), *found.looks]
+    table("Known", ["when", "what"], ((f"{at:%Y-%m-%d %H:%M:%S}" if at else "", what) for at, what in told))
+
+
 @app.command("resume-channel")
 def resume_channel(network: str, account: str, publication: In = None, by: By = None) -> None:
     """Let a channel post again after its account was mended."""
     chosen, person = the_publication(publication), the_person(by)
     channel = the_channel(chosen, network, account)
     posts.resume_channel(channel, by=person)
-    held = channel.posts.filter(state=Post.State.HELD).count()
-    say(f"{channel} posts again. Held on it: {held}; `publisher posts release` lets one go out.")
+    waiting = channel.posts.filter(state=Post.State.APPROVED, due_at__lte=timezone.now()).count()
+    say(f"{channel} posts again. Due on it: {waiting}; what is too late by its rule asks first.")
 
 
 def the_channel(publication: Publication, network: str, account: str) -> Channel:

@@ -16,6 +16,7 @@ from . import (
     items,
     members,
     people,
+    post_sets,
     posts,
     publications,
     service,
@@ -43,6 +44,7 @@ def grow(app: typer.Typer) -> None:
         corrections,
     ):
         app.add_typer(module.app, name=module.__name__.rpartition(".")[2])
+    post_sets.grow(posts.app)
     app.command("demo", context_settings=starting.PASSED_ON)(starting.demo)
     app.command("up", context_settings=starting.PASSED_ON)(starting.up)
     app.command("migrate")(service.migrate)

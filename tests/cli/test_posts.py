@@ -10,7 +10,7 @@ def test_a_channel_is_resumed_by_somebody_once(publisher, channels, anne):
     words = ("posts", "resume-channel", "x", "reading_rooms", "--by", "anne")
     answer = publisher(*words)
     assert answer.status == 0, answer.err
-    assert answer.out == "x reading_rooms posts again. Held on it: 0; `publisher posts release` lets one go out.\n"
+    assert answer.out == "x reading_rooms posts again. Due on it: 0; what is too late by its rule asks first.\n"
     assert list(Channel.objects.filter(network="x").values_list("paused", "attention")) == [(False, "")]
     assert list(Event.objects.filter(noun="channel").values_list("verb", "by__username")) == [("resumed", "anne")]
     twice = publisher(*words)
