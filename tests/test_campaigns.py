@@ -57,6 +57,15 @@ def test_an_item_joins_by_its_tag_however_it_is_written(
     assert list(Campaign.objects.of_item(other)) == []
 
 
+def test_an_item_leaves_with_its_tag(campaign: Campaign, make_item: Any, anne: Any) -> None:
+    item = make_item("A well")
+    tags.put(item, "Peru, water week", by=anne)
+    tags.put(item, "Peru", by=anne)
+
+    assert belonging(campaign) == []
+    assert list(Campaign.objects.of_item(item)) == []
+
+
 def test_an_item_joins_and_leaves_by_hand(campaign: Campaign, items: Any, anne: Any) -> None:
     campaigns.join(campaign, items[:2], by=anne)
     assert belonging(campaign) == ["A reading room opens", "Books cross the lake"]
@@ -89,8 +98,11 @@ def test_a_source_brings_tags_and_takes_none_away(publication: Any, anne: Any) -
     (item,) = items.receive(publication, read_of("Wells", "Uncategorized")).new
     assert tags.as_text(item) == "Wells"
 
-    assert items.receive(publication, read_of("WaterWeek")).unchanged == 1
+    for _ in range(2):
+        assert items.receive(publication, read_of("WaterWeek")).unchanged == 1
     assert tags.as_text(item) == "Wells, WaterWeek"
+    told = Event.objects.filter(noun="item", verb="tagged").order_by("pk")
+    assert [event.detail["tags"] for event in told] == [["Wells"], ["WaterWeek"]]
 
 
 def test_what_staff_took_off_a_source_does_not_bring_back(publication: Any, anne: Any) -> None:

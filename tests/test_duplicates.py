@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from publisher import digests, duplicates
+from publisher import digests, duplicates, post_sets
 from publisher.models import Post
 from tests.cli.conftest import Command
 from tests.cli.conftest import publisher as publisher
@@ -213,6 +213,21 @@ def test_a_text_that_lost_its_link_comes_back_as_it_was_typed(reviewed: Any, ann
     assert page.one("textarea") == "Without its link"
     assert page("form .attention") == [f"The link {post.link} has to stay in the text, whole."]
     assert of(reviewed, ROOM).text == post.text
+
+
+def test_the_words_of_a_set_s_post_lead_back_to_the_set(
+    publication: Any, channels: Any, make_item: Any, anne: Any
+) -> None:
+    made = post_sets.compose(publication, [make_item("Just in")], by=anne, channels=channels[:1])
+    post = made.posts.get()
+
+    response = signed_in(anne).post(
+        reverse("post-words", args=[post.pk]), {"text": f"Just in: {post.link}"}, follow=True
+    )
+
+    assert response.redirect_chain == [(f"{reverse('post-set', args=[made.pk])}#post-{post.pk}", 302)]
+    post.refresh_from_db()
+    assert post.text == f"Just in: {post.link}"
 
 
 def test_counting_again_works_without_a_script(reviewed: Any, anne: Any) -> None:

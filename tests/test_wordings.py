@@ -39,12 +39,14 @@ def test_without_a_word_of_staff_the_house_s_own_wording_is_used(publication: An
 def test_posts_are_drafted_as_the_publication_words_them_there(
     publication: Any, other_publication: Any, channels: Any, digest: Any, anne: Any
 ) -> None:
-    wordings.change(publication, "x", "item", OURS, by=anne)
     wordings.change(other_publication, "x", "item", "Not here: {link}", by=anne)
+    wordings.change(publication, "x", "item", OURS, by=anne)
     wordings.change(publication, "x", "digest", "Not of an item: {link}", by=anne)
 
     digests.proof(digest, by=anne)
 
+    assert wordings.of(publication, "x", "item").text == OURS
+    assert wordings.of(other_publication, "x", "item").text == "Not here: {link}"
     entry = digest.entries.first()
     assert texts_on(digest, "x")[0] == f"Read it here: {entry.link}\n{entry.title} (Update 120. 31 March 2007)"
     assert texts_on(digest, "facebook")[0].startswith(f"{entry.title}\nUpdate 120. 31 March 2007\n\n")

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import post_sets
+from .. import duplicates, post_sets
 from ..lifecycle import Refusal
 from ..models import Channel, Item, PostSet, Publication
-from .answers import By, In, Json, as_json, say, table, the_person, the_proof, the_publication
+from .answers import By, In, Json, as_json, remark, say, table, the_person, the_proof, the_publication
 from .posts import the_channel
 
 Sha256 = Annotated[str, typer.Option(help="Of the proof that you saw: its first 12 characters or more.")]
@@ -63,6 +63,8 @@ def proof(set_id: int, by: By = None) -> None:
     """Freeze the posts of a set and lay them before the approver."""
     made = post_sets.proof(_named(set_id), by=the_person(by))
     say(f"{made.of.label} is in review. Proof {made.sha256}.")
+    for sentence in duplicates.of(made.of):
+        remark(sentence, "yellow")
 
 
 def approve(set_id: int, sha256: Sha256 = "", by: By = None, comment: str = "") -> None:

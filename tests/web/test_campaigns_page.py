@@ -70,8 +70,10 @@ def test_an_item_joins_and_leaves_on_the_page(as_anne: Client, campaign: Campaig
 def test_followers_are_invited_and_the_drafts_stand_there(as_anne: Client, campaign: Campaign, read: Any) -> None:
     page = read(as_anne.post(at(campaign, "campaign-invite"), follow=True))
 
-    assert page.one(".messages .success").startswith("An invitation is drafted for 2 channels.")
+    assert page.one("h1") == "Follow #WaterWeek"
+    assert page.one(".messages .success") == "The invitations are drafted. They go out once they are approved."
     assert [text.partition(",")[0] for text in page(".posts .teaser")] == ["Follow #WaterWeek"] * 2
+    assert len(read(as_anne.get(at(campaign)))(".posts .teaser")) == 2
     assert set(Post.objects.values_list("state", flat=True)) == {"draft"}
 
 

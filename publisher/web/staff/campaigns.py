@@ -92,9 +92,10 @@ def leave(request: StaffRequest, pk: int, item: int) -> str:
 
 
 @deed(back="campaign")
-def invite(request: StaffRequest, pk: int) -> str:
+def invite(request: StaffRequest, pk: int) -> HttpResponse:
     made = campaigns.invite(_campaign(pk), by=request.user)
-    return f"An invitation is drafted for {made.posts.count()} channels. It goes out once it is approved."
+    messages.success(request, "The invitations are drafted. They go out once they are approved.")
+    return redirect("post-set", made.pk)
 
 
 @deed(back="campaign")
