@@ -34,7 +34,8 @@ ITEM = Kind(("title", "label", "teaser", "hashtags", "link"), ("teaser", "hashta
 #: By purpose. One that is not named here is of an item.
 KINDS = {
     "item": ITEM,
-    "digest": Kind(("label", "headlines", "hashtags", "link"), ("headlines", "hashtags", "label")),
+    # Without hashtags: a campaign is of single items, and what else stands in the digest is none of it.
+    "digest": Kind(("label", "headlines", "link"), ("headlines", "label")),
     # The hashtag is what it is about. It may lead nowhere but there.
     "campaign": Kind(("title", "label", "teaser", "hashtags", "link"), ("teaser", "title", "label"), link_needed=False),
 }
