@@ -16,13 +16,14 @@ from django.core.management import call_command
 from django.db.migrations.loader import MigrationLoader
 
 from publisher.models import Post
-from publisher.networks import NETWORKS
+from publisher.networks import NETWORKS, network_class
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = ("publisher", "workers", "config")
 
 #: Where a network's name is data, not a question: its line in a table of addresses, and the demo's cast.
-MAY_NAME_NETWORKS = {"config/settings.py", "publisher/demo/cast.py", "publisher/demo/report.py", "workers/up.py"}
+MAY_NAME_NETWORKS = {"config/settings.py", "publisher/demo/cast.py", "workers/up.py"}
+NETWORK_ROOMS = ("publisher/networks/", "publisher/sandbox/")
 #: What would tell of the machine of whoever wrote it, or bind a checkout to a place on the network.
 TELLTALES = {
     "a folder of one machine": r"(?<![\w.~*])/(?:work|root)/",
@@ -64,11 +65,51 @@ def test_only_lifecycle_and_delivery_write_a_state() -> None:
 
 def test_no_network_is_asked_for_by_name_outside_its_adapter() -> None:
     """What is true of one network stands in its adapter, as data; a third one is then a file and a line."""
-    rooms = ("publisher/networks/", "publisher/sandbox/")
-    naming = {name for name in sources(*CODE) if not name.startswith(rooms) and set(NETWORKS) & strings(name)}
+    outside = [name for name in sources(*CODE) if not name.startswith(NETWORK_ROOMS)]
 
-    assert naming == MAY_NAME_NETWORKS
-    assert not [page for page in templates("web", "mail", "social") if names_a_network(page)]
+    assert {name for name in outside if names_of_networks() & strings(name)} == MAY_NAME_NETWORKS
+    # Data is no question even there: nothing is compared with it, or chosen by it.
+    assert {name for name in outside if any(asks_for_a_network(node) for node in tree(name))} == set()
+    assert {name for name in outside if imports_an_adapter(name)} == set()
+
+
+def test_no_page_mail_style_or_script_names_a_network() -> None:
+    """Whatever the network, its label, colour and rules come from its adapter."""
+    static = (ROOT / "publisher" / "web" / "static" / "publisher").glob("*.*")
+    looked_at = [*templates("web", "mail", "social"), *static]
+
+    assert len(looked_at) > 40
+    assert {str(page.relative_to(ROOT)) for page in looked_at if names_a_network(page.read_text())} == set()
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "if post.channel.network == 'facebook': pass",
+        "if channel.network in ('x', 'mastodon'): pass",
+        "if network.label == 'Bluesky': pass",
+        "match network:\n    case 'x': pass",
+        "limit = {'x': 280}.get(network)",
+        "limit = LIMITS['facebook']",
+        "if str(channel).startswith('x'): pass",
+    ],
+)
+def test_a_question_for_a_network_is_seen(asked: str) -> None:
+    assert any(asks_for_a_network(node) for node in ast.walk(ast.parse(asked)))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        '{% if post.channel.network == "x" %}',
+        "{% if said.network in ['Facebook', 'X'] %}",
+        '{{ {"mastodon": "toot"}[network] }}',
+        '[data-network="bluesky"] { color: blue }',
+        ".state.facebook { color: blue }",
+    ],
+)
+def test_a_page_that_names_a_network_is_seen(asked: str) -> None:
+    assert names_a_network(asked)
 
 
 def test_functions_are_short() -> None:
@@ -171,10 +212,43 @@ def writes_state(node: ast.AST) -> bool:
     return False
 
 
-def names_a_network(page: Path) -> bool:
-    """{% if post.channel.network == "x" %}"""
-    asked = "|".join(map(re.escape, NETWORKS))
-    return bool(re.search(rf"""[=!]=\s*["'](?:{asked})["']|["'](?:{asked})["']\s*[=!]=""", page.read_text()))
+@cache
+def names_of_networks() -> frozenset[str]:
+    """Keys and labels; a network that is new counts by itself."""
+    return frozenset(NETWORKS) | {network_class(name).label for name in NETWORKS}
+
+
+def asks_for_a_network(node: ast.AST) -> bool:
+    """network == "x"; network in ("x", …); case "x"; RULES["x"]; {"x": …}.get(network); name.startswith("x")."""
+    match node:
+        case ast.Compare():
+            return any(names(each) for each in (node.left, *node.comparators))
+        case ast.MatchValue():
+            return names(node.value)
+        case ast.Subscript():
+            return names(node.slice) or (isinstance(node.value, ast.Dict) and names(node.value))
+        case ast.Call(func=ast.Attribute()):
+            picks = node.func.attr in {"get", "startswith", "endswith", "removeprefix", "pop"}
+            return picks and (names(node.func.value) or any(names(each) for each in node.args))
+    return False
+
+
+def names(node: ast.AST) -> bool:
+    return any(isinstance(each, ast.Constant) and each.value in names_of_networks() for each in ast.walk(node))
+
+
+def imports_an_adapter(name: str) -> bool:
+    files = {path.partition(":")[0] for path in NETWORKS.values()}
+    froms = {node.module or "" for node in tree(name) if isinstance(node, ast.ImportFrom)}
+    whole = {f"publisher.{module.removeprefix('publisher.')}" for module in froms}
+    named = {each.name for node in tree(name) if isinstance(node, ast.Import) for each in node.names}
+    return bool(files & (whole | named))
+
+
+def names_a_network(text: str) -> bool:
+    """{% if post.channel.network == "x" %}, [data-network="x"], .facebook {}: quoted, or as a class of the style."""
+    asked = "|".join(map(re.escape, sorted(names_of_networks())))
+    return bool(re.search(rf"""["'](?:{asked})["']|\.(?:{asked})\b(?=[^{{}};]*\{{)""", text))
 
 
 def function_lengths(name: str) -> Iterator[int]:

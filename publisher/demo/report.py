@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import requests
+from django.conf import settings
 
 from ..models import Delivery, Digest, Post
 from .story import Told
@@ -65,8 +66,7 @@ def _timeline(network: str, sandbox_url: str | None) -> Counter[str] | None:
     """How often each post was accepted there, by id."""
     if not sandbox_url:
         return None
-    room = {"facebook": "graph"}.get(network, network)
-    return Counter(str(entry["id"]) for entry in _get(f"{sandbox_url}/{room}/posts.json"))
+    return Counter(str(entry["id"]) for entry in _get(f"{settings.NETWORK_URLS[network]}/posts.json"))
 
 
 class _Inbox:
