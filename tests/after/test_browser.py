@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from datetime import timedelta
 from typing import Any
 
@@ -28,11 +27,15 @@ def out(digest: Digest, channels: Any, make_post: Any) -> Any:
     for n, (entry, channel) in enumerate((entry, channel) for entry in entries for channel in channels):
         post = make_post(channel, entry.item, digest=digest, published_at=ago)
         for hours, likes in ((1, 2 + n), (6, 9 + 3 * n), (24, 31)):
-            Measure.objects.create(post=post, at=ago + timedelta(hours=hours), likes=likes, reposts=n, views=900 * hours)
+            Measure.objects.create(
+                post=post, at=ago + timedelta(hours=hours), likes=likes, reposts=n, views=900 * hours
+            )
     return post
 
 
-@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 375)], ids=["light and wide", "dark and narrow"])
+@pytest.mark.parametrize(
+    ("scheme", "width"), [("light", 1280), ("dark", 375)], ids=["light and wide", "dark and narrow"]
+)
 def test_the_pages_after_the_posting_are_for_everybody(
     desk: Any, anne: Any, out: Any, digest: Digest, scheme: str, width: int
 ) -> None:
@@ -45,12 +48,6 @@ def test_the_pages_after_the_posting_are_for_everybody(
     page.get_by_text("Drafted. Somebody who may approve").wait_for()
     assert corrections.waiting().count() == 1
 
-    for name, address in (
-        ("figures", reverse("figures")),
-        ("correct", correct),
-        ("removal", reverse("post-removal", args=[out.pk])),
-    ):
+    for address in (reverse("figures"), correct, reverse("post-removal", args=[out.pk])):
         page.goto(address)
-        if folder := os.environ.get("SHOTS8"):
-            page.screenshot(path=f"{folder}/{name}-{scheme}.png", full_page=True)
         looks_right(page, address, width)
