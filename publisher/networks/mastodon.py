@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import mastodon
@@ -35,6 +35,17 @@ from publisher.networks.base import (
     quoting,
 )
 from publisher.networks.consent import Field
+from publisher.networks.mastodon_answers import (
+    WINDOW,
+    is_id,
+    listed,
+    moment,
+    pause,
+    rest,
+    status_in,
+    told,
+    web_address,
+)
 from publisher.networks.mastodon_text import length, plain
 
 # The oldest server that has all that is asked for here: several posts in one question.
@@ -54,10 +65,6 @@ SCOPES = ("read:accounts", "read:statuses", "write:media", "write:statuses")
 # The most that a server gives at once: of a timeline, of single posts.
 PAGE = 40
 AT_ONCE = 20
-
-# Where a limit is hit and nothing says when it ends: the window of the general one. The longest is 3 hours.
-WINDOW = 5 * 60
-DAY = 24 * 60 * 60
 
 
 @dataclass(frozen=True)
@@ -161,7 +168,7 @@ class Mastodon(Adapter):
         status = status_in(response)
         if status is None:
             raise self._failure(response)
-        return Published(status["id"], self._url(status), moment(status["created_at"]))
+        return Published(status["id"], self._url(status), moment(status["created_at"]), rest(response))
 
     def find(self, outgoing: Outgoing, *, since: datetime, known: Collection[str] = ()) -> Published | None:
         me, response = self._me()
@@ -170,8 +177,9 @@ class Mastodon(Adapter):
 
     def remove(self, remote_id: str) -> None:
         response = self._ask(lambda: self._client.status_delete(remote_id))
-        gone = response.status_code == 200 and http.content(response).get("id") == remote_id
-        if not (gone or response.status_code == 404):
+        done = response.status_code == 200 and http.content(response).get("id") == remote_id
+        # Mastodon's own 404; a page with 404 may be of anything at this address.
+        if not (done or (response.status_code == 404 and told(response))):
             raise self._failure(response)
 
     def figures(self, remote_ids: Collection[str]) -> dict[str, Figures]:
@@ -230,8 +238,8 @@ class Mastodon(Adapter):
 
     def _wait_for(self, media_id: str) -> None:
         """Until the server has prepared the picture: it refuses a post with one that is not ready."""
-        for pause in self._patience:
-            time.sleep(pause)
+        for seconds in self._patience:
+            time.sleep(seconds)
             response = self._ask(lambda: self._client.media(media_id))
             if response.status_code == 200:
                 return
@@ -375,50 +383,6 @@ def unwrapped(call: Callable[[], object]) -> None:
         raise error.__context__ or error from None
 
 
-def pause(response: requests.Response) -> int:
-    """Seconds until Mastodon takes posts again, by its own clock."""
-    now = http.their_time(response.headers) or datetime.now(UTC)
-    waits = [http.whole_number(response.headers.get("Retry-After", ""))]
-    reset = response.headers.get("X-RateLimit-Reset", "")
-    try:
-        # Mastodon prints a time; others of its kind the second of the epoch.
-        end = datetime.fromtimestamp(int(reset), UTC) if reset.isdecimal() else moment(reset)
-        waits.append(int((end - now).total_seconds()) + 1)
-    except (ValueError, OverflowError):
-        pass
-    return max((wait for wait in waits if wait and 0 < wait <= DAY), default=WINDOW)
-
-
-def status_in(response: requests.Response) -> dict[str, Any] | None:
-    """The status of a 200, the only thing that counts as success: an id alone may be of anything."""
-    answer = http.content(response) if response.status_code == 200 else {}
-    try:
-        moment(answer["created_at"])
-    except (KeyError, TypeError, ValueError):
-        return None
-    return answer if is_id(answer.get("id")) and isinstance(answer.get("content"), str) else None
-
-
-def is_id(value: object) -> bool:
-    return isinstance(value, str) and bool(re.fullmatch(r"[0-9A-Za-z]{1,64}", value))
-
-
-def listed(response: requests.Response) -> list[dict[str, Any]] | None:
-    """The objects of an answer that is a list; an object without any would look like an empty timeline."""
-    try:
-        found = response.json() if response.status_code == 200 else None
-    except ValueError:
-        return None
-    whole = isinstance(found, list) and all(isinstance(one, dict) for one in found)
-    return found if whole else None
-
-
-def told(response: requests.Response) -> str:
-    """What Mastodon says is wrong; nothing where it is a page for people."""
-    answer = http.content(response)
-    return next((answer[key] for key in ("error", "error_description") if isinstance(answer.get(key), str)), "")
-
-
 def unfit_picture(picture: Picture) -> str | None:
     if picture.media_type not in PICTURES:
         return f"Mastodon takes no pictures of the type {picture.media_type}."
@@ -427,13 +391,3 @@ def unfit_picture(picture: Picture) -> str | None:
     if len(picture.alt) > Mastodon.longest_alt:
         return f"Mastodon takes descriptions of at most {Mastodon.longest_alt} characters."
     return None
-
-
-def web_address(value: object) -> str | None:
-    """What a server says is an address, if staff may follow it; never javascript: or the like."""
-    return value if isinstance(value, str) and len(value) <= 2000 and re.fullmatch(r"https?://\S+", value) else None
-
-
-def moment(text: str) -> datetime:
-    at = datetime.fromisoformat(text)
-    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

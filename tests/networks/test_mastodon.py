@@ -1,6 +1,7 @@
 """What we send to Mastodon, and what its answers mean."""
 
 from datetime import timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -261,6 +262,20 @@ def test_a_limit_says_when_it_ends_by_their_own_clock(script: Script, mastodon: 
         mastodon.publish(POST)
 
     assert (caught.value.kind, caught.value.after, len(script.asked)) == ("rate", after, 1)
+
+
+def test_the_last_post_that_a_limit_allows_says_how_long_to_rest(script: Script, mastodon: Mastodon):
+    limits = {"Date": format_datetime(NOW, usegmt=True), "X_RateLimit_Reset": "2026-11-22T12:30:00.000000Z"}
+    script.play(*(reply(200, status("9"), X_RateLimit_Remaining=left, **limits) for left in ("1", "0")))
+
+    assert [mastodon.publish(POST).rest for _ in range(2)] == [0, 9001]
+
+
+def test_a_status_that_was_only_accepted_is_not_there_yet(script: Script, mastodon: Mastodon):
+    script.play(reply(202, status("9")))
+
+    with pytest.raises(Unknown):
+        mastodon.publish(POST)
 
 
 @pytest.mark.parametrize(

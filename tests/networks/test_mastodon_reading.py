@@ -140,6 +140,7 @@ def test_a_post_is_taken_off_or_gone_already(script: Script, mastodon: Mastodon,
     ("answer", "raises"),
     [
         (said(401, "The access token is invalid"), Refused),
+        (reply(404, "<html>"), Refused),
         (limited(), TryLater),
         (reply(503, "<html>"), Unknown),
         (reply(200, "<html>"), Unknown),
@@ -217,7 +218,10 @@ def test_a_check_names_the_account(script: Script, mastodon: Mastodon):
 def test_a_check_says_what_is_wrong(script: Script, mastodon: Mastodon, answers, says):
     script.play(*answers)
 
-    assert says in str(mastodon.check().problem)
+    account = mastodon.check()
+
+    assert says in str(account.problem)
+    assert account.refused == (says == "connect the account again")
 
 
 @pytest.mark.parametrize(
