@@ -73,11 +73,11 @@ def play(stage: Any, network: str, seeds: list[int]) -> Count:
     return count
 
 
-def add(count: Count, stage: Any, behaviour: Any, seed: int) -> None:
-    """Play one story, and count it."""
+def add(count: Count, stage: Any, behaviour: Any, seed: int, *, alone: bool = False) -> None:
+    """Play one story, and count it. Alone: of one post, without others beside it."""
     from benchmarks.networks_story import Story
 
-    story = Story(stage, count.network, behaviour, seed)
+    story = Story(stage, count.network, behaviour, seed, alone)
     verdict = story.play()
     count.posts_wanted += verdict.wanted
     for name in (*WRONG, "unknown"):

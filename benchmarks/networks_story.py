@@ -65,7 +65,7 @@ class Verdict:
 
 
 class Story:
-    def __init__(self, stage: Stage, network: str, behaviour: Behaviour, seed: int) -> None:
+    def __init__(self, stage: Stage, network: str, behaviour: Behaviour, seed: int, alone: bool = False) -> None:
         self.stage, self.network, self.behaviour, self.seed = stage, network, behaviour, seed
         self.dice = random.Random(f"{network} {behaviour.name} {seed}")
         self.room, self.wire = ROOMS[network], stage.wire
@@ -76,7 +76,7 @@ class Story:
         self.channel = Channel(publication=publication(), network=network, account=handle)
         self.channel.credentials = credentials
         self.channel.save()
-        self.posts = [self._post(number) for number in range(self.dice.choice([1, 2, 2]))]
+        self.posts = [self._post(number) for number in range(1 if alone else self.dice.choice([1, 2, 2]))]
         self.victim = self.dice.choice(self.posts)
         self.spoilt = False
         self.end = timezone.now() + HORIZON

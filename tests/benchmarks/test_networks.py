@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from benchmarks import networks_stage
 from benchmarks.networks import Count, add
@@ -49,16 +50,19 @@ def count_of(stage: Stage, network: str, *names: str) -> Count:
 
 
 def of_this_run(network: str) -> list[Behaviour]:
-    """A network's own answers; and of what befalls all of them its share, so that each is played once."""
-    place = list(ROOMS).index(network)
-    return [*ON_ALL[place :: len(ROOMS)], *OWN[network]]
+    """A network's own answers; and of what befalls all of them its share, so that each is played once.
+
+    On PostgreSQL a fifth of the answers: what an adapter makes of one is no matter of the database.
+    """
+    place, step = list(ROOMS).index(network), 5 if connection.vendor == "postgresql" else 1
+    return [*ON_ALL[place :: len(ROOMS)], *OWN[network][::step]]
 
 
 @pytest.mark.parametrize("network", ROOMS)
 def test_nothing_is_posted_twice_lost_or_stuck_whatever_a_network_does(stage: Stage, network: str) -> None:
     count = Count(network, 1, 1)
     for behaviour in of_this_run(network):
-        add(count, stage, behaviour, seed=1)
+        add(count, stage, behaviour, seed=1, alone=True)
 
     assert count.wrong == []
     assert (count.recognised, count.again) == (count.readable, 0)
