@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from . import timetable
 from .handing import hand_over
+from .intake import dates
 from .lifecycle import NotAllowed, Overtaken, Refusal, move, note
 from .models import Channel, Digest, Person, Post, Slot
 from .timetable import Quiet, Timetable, Weekly
@@ -171,10 +172,14 @@ def time_again(post: Post) -> dict[str, Any]:
 
 
 def public_from(post: Post) -> datetime:
-    """Since when followers may read of its item: the first moment of its day where the readers are."""
-    if post.item is None or post.item.published_on is None:
+    """Since when followers may read of its item: the first moment of its day where the readers are.
+
+    A date printed as "November 2026" is no such day: what stands under it is public already.
+    """
+    item = post.item
+    if item is None or item.published_on is None or (item.date_label and not dates.is_a_day(item.date_label)):
         return _EVER
-    return datetime.combine(post.item.published_on, time(), post.channel.publication.zone).astimezone(UTC)
+    return datetime.combine(item.published_on, time(), post.channel.publication.zone).astimezone(UTC)
 
 
 def locked(channel_id: int) -> Channel:

@@ -259,11 +259,20 @@ def test_a_later_does_not_bring_back_an_item_that_was_withdrawn_meanwhile(sendin
 def test_nothing_is_posted_before_its_item_is_public(sending, connected):
     post = of(sending, "x")
     opens = datetime.combine(timezone.now().date() + timedelta(days=3), time.min, UTC)
-    Item.objects.filter(pk=post.item_id).update(published_on=opens.date())
+    Item.objects.filter(pk=post.item_id).update(published_on=opens.date(), date_label="")
     posting.publish(fresh(post))
     assert (fresh(post).state, fresh(post).due_at, on_x(connected)) == ("approved", opens, [])
     with time_machine.travel(opens + timedelta(minutes=1)):
         posting.publish(fresh(post))
+    assert (fresh(post).state, len(on_x(connected))) == ("published", 1)
+
+
+def test_an_item_dated_by_its_month_is_public_already(sending, connected):
+    """Of a month its last day is kept, which may be to come."""
+    post = of(sending, "x")
+    later = timezone.now().date() + timedelta(days=3)
+    Item.objects.filter(pk=post.item_id).update(published_on=later, date_label=f"{later:%B %Y}")
+    posting.publish(fresh(post))
     assert (fresh(post).state, len(on_x(connected))) == ("published", 1)
 
 

@@ -75,6 +75,14 @@ def read(text: str) -> Printed | None:
     return _range(VAGUE.sub("", text))
 
 
+def is_a_day(text: str) -> bool:
+    """Whether this is one whole day. Of a month or a range `read` gives the end; what it dates is out before that."""
+    text = TIME.sub("", plain(text).strip(" .,;()[]"))
+    parts = BETWEEN.split(HYPHENED.sub(r"\1 \2 \3", text))
+    found = _match(parts[0].strip()) if len(parts) == 1 else None
+    return bool(NUMERIC.fullmatch(text) or (found and found.groupdict().get("day")))
+
+
 def _numeric(text: str, match: re.Match[str]) -> Printed:
     year, month, day = (int(match[a] or match[b]) for a, b in (("y", "y2"), ("m", "m2"), ("d", "d2")))
     if month > 12 >= day and match["d2"]:

@@ -127,3 +127,22 @@ def test_a_known_series_with_a_date_that_cannot_be_read_is_still_a_date_line() -
 )
 def test_a_title_with_numbers_is_no_date_line(title: str) -> None:
     assert labels.read(title) is None
+
+
+@pytest.mark.parametrize(
+    ("printed", "day"),
+    [
+        ("20 March 2007", True),
+        ("March 20th, 2007", True),
+        ("2007-03-20", True),
+        ("20-Mar-2007", True),
+        ("Tuesday 20 March 2007, 10:30", True),
+        ("March 2007", False),
+        ("October / November 2026", False),
+        ("12 – 14 November 2026", False),
+        ("late November 2026", False),
+        ("soon", False),
+    ],
+)
+def test_a_day_is_told_from_a_month_and_from_a_range(printed: str, day: bool) -> None:
+    assert dates.is_a_day(printed) is day
