@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import partial
 
 import pytest
 import time_machine
-from django.db import connection
+from django.db import connection, transaction
 
-from publisher import budgets, posting, prices
+from publisher import budgets, lifecycle, posting, prices
 from publisher.lifecycle import Refusal
 from publisher.models import Channel, Event, Notice, Post
 from publisher.networks.base import Outgoing, Picture
@@ -190,3 +191,36 @@ def test_two_workers_do_not_spend_the_same_money(connected, x, make_post):
         at_once(*(partial(posting.publish, post) for post in rows))
     assert sorted(states()) == ["held", "held", "published", "published"]
     assert len(connected.json("/x/posts.json")) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="on SQLite one transaction writes at a time")
+@time_machine.travel(MARCH, tick=False)
+def test_who_takes_money_makes_the_next_one_wait_for_the_outcome(x, make_post):
+    Channel.objects.filter(pk=x.pk).update(budget=Decimal("0.15"))
+    first, second = (Post.objects.select_related("channel").get(pk=make_post(x).pk) for _ in range(2))
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            cost = budgets.take(first)
+            other = pool.submit(taken_of, second)
+            while not other.done() and not somebody_waits():
+                pass
+            assert not other.done()
+            lifecycle.move(first, "publishing", by=None, charged=cost, intent_at=MARCH)
+        assert isinstance(other.result(10), budgets.Spent)
+
+
+def taken_of(post):
+    try:
+        with transaction.atomic():
+            return budgets.take(post)
+    except budgets.Spent as spent:
+        return spent
+    finally:
+        connection.close()
+
+
+def somebody_waits():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return cursor.fetchone()[0] > 0
