@@ -26,6 +26,7 @@ FORBIDDEN = {
     "sandbox-unseen": ("publisher/demo/report.py", "from publisher.sandbox import store"),
     "tweepy": ("publisher/posts.py", "import tweepy"),
     "facebook": ("publisher/networks/http.py", "from facebook import GraphAPI"),
+    "mastodon": ("publisher/networks/base.py", "import mastodon"),
     "anymail": ("publisher/notices.py", "import anymail"),
     "atproto": ("publisher/networks/timeline.py", "from atproto_core.uri import AtUri"),
     "atproto-client": ("publisher/networks/bluesky.py", "from atproto import Client"),
