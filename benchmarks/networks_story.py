@@ -19,6 +19,7 @@ from typing import Any
 from unittest.mock import patch
 
 from django.conf import settings
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from benchmarks.networks_behaviours import ASKED, HELD, PUBLISHED, REFUSED, Behaviour
@@ -119,8 +120,9 @@ class Story:
         self._judge_the_machine(verdict)
         # Twice: what waited for its account for long is asked about as late.
         for _ in range(2):
-            self._person()
-            self._go_on()
+            if self._all().filter(state__in=(*_WAITING, Post.State.HELD)).exists():
+                self._person()
+                self._go_on()
         self._judge_the_end(verdict)
         verdict.wanted = len(self.posts)
         return verdict
@@ -128,20 +130,36 @@ class Story:
     def _go_on(self) -> None:
         """Everything that happens by itself, until nothing does, or it takes too long."""
         for _ in range(MOST_LEAPS):
-            self._tick()
-            moment = self._next_moment()
-            if moment is None or moment > self.end:
+            moments = self._moments()
+            if not moments or min(moments.values()) > self.end:
                 return
-            if moment > timezone.now():
-                self.stage.go_to(moment.timestamp())
+            if min(moments.values()) > timezone.now():
+                self.stage.go_to(min(moments.values()).timestamp())
+            self._tick([number for number, moment in moments.items() if moment <= timezone.now()])
 
-    def _tick(self) -> None:
+    def _moments(self) -> dict[int, datetime]:
+        """The posts with which something goes on by itself, and when: what was asked to wait for is waited for."""
+        channel = Channel.objects.values("paused", "resting_until", "free_at").get(pk=self.channel.pk)
+        kept_back = (channel["resting_until"], channel["free_at"])
+        moments = {}
+        rows = Post.objects.filter(channel=self.channel, state__in=_WAITING).order_by("position", "pk")
+        for row in rows.values("pk", "state", "state_since", "due_at", "not_before", "look_at"):
+            if row["state"] == Post.State.PUBLISHING:
+                moments[row["pk"]] = row["state_since"] + posting.LONGEST + timedelta(seconds=1)
+            elif row["state"] == Post.State.UNKNOWN and row["look_at"]:
+                moments[row["pk"]] = row["look_at"]
+            elif row["state"] == Post.State.APPROVED and not channel["paused"]:
+                moments[row["pk"]] = max(filter(None, (row["due_at"], row["not_before"], *kept_back)))
+        return moments
+
+    def _tick(self, ripe: list[int]) -> None:
         """What the clock finds and a worker does. Whether it really is due is for the verbs to ask again."""
         posting.recover()
-        for post in self._rows():
-            if post.state == Post.State.APPROVED and post.due:
+        for number in ripe:
+            post = self._all().get(pk=number)
+            if post.state == Post.State.APPROVED:
                 self._publish(post)
-            elif post.state == Post.State.UNKNOWN and post.look_at and post.look_at <= timezone.now():
+            elif post.state == Post.State.UNKNOWN:
                 posting.reconcile(post)
 
     def _publish(self, post: Post) -> None:
@@ -153,19 +171,6 @@ class Story:
             posting.publish(post)
         if meets_it:
             self._post_by_hand()
-
-    def _next_moment(self) -> datetime | None:
-        """When something goes on by itself: what the network asked to wait for is waited for."""
-        moments = []
-        channel = Channel.objects.get(pk=self.channel.pk)
-        for post in self._rows():
-            if post.state == Post.State.APPROVED and not channel.paused:
-                moments.append(max(filter(None, (post.due_at, post.not_before, channel.resting_until))))
-            elif post.state == Post.State.UNKNOWN and post.look_at:
-                moments.append(post.look_at)
-            elif post.state == Post.State.PUBLISHING:
-                moments.append(post.state_since + posting.LONGEST + timedelta(seconds=1))
-        return min(moments, default=None)
 
     def _person(self) -> None:
         """Mends what was broken, says what is there, and lets what was held go."""
@@ -238,9 +243,11 @@ class Story:
         )
 
     def _rows(self, *states: str) -> list[Post]:
-        """The posts as they stand in the database, those that have ended left out unless they are asked for."""
-        found = Post.objects.filter(channel=self.channel, state__in=states or _WAITING)
-        return list(found.select_related("channel__publication", "picture"))
+        """The posts in these states, as they stand in the database."""
+        return list(self._all().filter(state__in=states))
+
+    def _all(self) -> QuerySet[Post]:
+        return Post.objects.filter(channel=self.channel).select_related("channel__publication", "picture")
 
     def _post(self, number: int) -> Post:
         network = networks.network_class(self.network)
