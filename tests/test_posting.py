@@ -106,6 +106,20 @@ def test_a_person_settles_an_unknown_post(sending, connected, ben):
         posts.settle(fresh(post), by=ben, published=True)
 
 
+def test_the_last_post_that_a_limit_allows_lets_the_others_of_its_account_wait(sending, connected):
+    post, other = Post.objects.filter(channel__network="x").order_by("position")[:2]
+    (account,) = [
+        row["id"]
+        for row in connected.store.rows("SELECT id FROM accounts WHERE network = 'x' AND handle = 'reading_rooms'")
+    ]
+    began = int(timezone.now().timestamp())
+    connected.store.run("INSERT INTO rates VALUES (?, 'post', ?, 99)", f"x:{account}", began)
+    posting.publish(post)
+    posting.publish(fresh(other))
+    assert (fresh(post).state, fresh(other).state, len(on_x(connected))) == ("published", "approved", 1)
+    assert fresh(post).channel.resting_until > timezone.now() + timedelta(minutes=10)
+
+
 def test_a_worker_that_died_while_posting_leaves_an_unknown_that_is_found(sending, connected):
     post = of(sending, "x")
     posting.publish(post)
