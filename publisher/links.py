@@ -52,20 +52,23 @@ def read(purpose: str, token: str) -> tuple[int, ...] | None:
     return ids if good else None
 
 
-def bounce_address(delivery_id: int) -> str:
+def bounce_address(delivery_id: int, at: str = "") -> str:
     """Where this delivery comes back to if it cannot be delivered: bounces+TOKEN@example.org; "" where none is set.
+
+    `at` is used where none is set: a provider gives the token back, whatever stands around it.
 
     Some servers write addresses small, so the token is base32, which reads the same in either case. Refusal where the
     configured address cannot be used so.
     """
-    if not settings.BOUNCE_ADDRESS:
+    at = settings.BOUNCE_ADDRESS or at
+    if not at:
         return ""
-    if not _BOUNCES.fullmatch(settings.BOUNCE_ADDRESS):
+    if not _BOUNCES.fullmatch(at):
         raise Refusal(
             "PUBLISHER_BOUNCE_ADDRESS is no address such as bounces@example.org, in ASCII and with at most 31 "
             "characters before the @."
         )
-    local, _, domain = settings.BOUNCE_ADDRESS.partition("@")
+    local, _, domain = at.partition("@")
     number = delivery_id.to_bytes(_bytes_of(delivery_id), "big")
     return f"{local}+{_base32(_bounce_signature(settings.KEYS['links'][0], delivery_id) + number)}@{domain}"
 
@@ -161,6 +164,11 @@ def entry_url(entry: Entry) -> str:
 def channels_url() -> str:
     """The staff's page of the connected accounts."""
     return absolute(reverse("channels"))
+
+
+def sending_url(digest: Digest) -> str:
+    """The staff's page of its sending."""
+    return absolute(reverse("sending", args=[digest.pk]))
 
 
 def picture_url(picture: Picture) -> str:

@@ -13,7 +13,7 @@ from email_validator import EmailNotValidError, validate_email
 from . import links, notices
 from .delivery import manners
 from .lifecycle import Refusal, move, note
-from .models import Consent, Delivery, Digest, Member, Notice, Person, Publication, Subscription, Suppression
+from .models import Bounce, Consent, Delivery, Digest, Member, Notice, Person, Publication, Subscription, Suppression
 
 State = Subscription.State
 #: An address is asked to confirm at most this often, so that nobody can have a stranger's inbox filled.
@@ -130,6 +130,20 @@ def suppress_failed(digest: Digest, most: int = 200) -> int:
     return len(found)
 
 
+def suppress_returned(row: Delivery, why: str) -> bool:
+    """Suppress whom a letter could not reach; not who has another address by now, or has joined anew since."""
+    if row.member_id is None:
+        return False
+    with transaction.atomic():
+        _lock(pk=row.member_id)
+        active = Subscription.objects.filter(member=row.member_id, member__email=row.address, state=State.ACTIVE)
+        tried = row.first_tried_at or row.digest.started_at or row.digest.state_since
+        if not active.exists() or active.filter(state_since__gt=tried).exists():
+            return False
+        suppress(row.address, why)
+    return True
+
+
 def erase(member: Member, *, by: Person | None) -> None:
     """Forget a person: every field and address goes; the counts of past sendings stay true; never mailed again."""
     with transaction.atomic():
@@ -137,6 +151,7 @@ def erase(member: Member, *, by: Person | None) -> None:
             return
         suppress(member.email, "erased")
         note(member, "erased", by=by)
+        Bounce.objects.filter(delivery__member=member).update(says="")
         for row in Delivery.objects.filter(member=member):
             Delivery.objects.filter(pk=row.pk).update(member=None, address=f"erased-{row.pk}", reply="")
         member.delete()

@@ -30,11 +30,12 @@ def write(kind: str, publication: Publication, member: Member, /, **context: Any
     return _put(kind, publication, member.email, member, **context)
 
 
-def tell_staff(publication: Publication, *, headline: str, sentence: str) -> list[Notice]:
+def tell_staff(publication: Publication, *, headline: str, sentence: str, link: str = "") -> list[Notice]:
     """A mail to everybody of the staff who has an address: something needs a person."""
     told = Person.objects.filter(is_active=True).exclude(email="").order_by("pk")
     context = {"headline": headline, "sentence": sentence, "organisation": publication.organisation}
-    return [_put("alert", publication, person.email, None, **context, link=links.channels_url()) for person in told]
+    page = link or links.channels_url()
+    return [_put("alert", publication, person.email, None, **context, link=page) for person in told]
 
 
 def _put(kind: str, publication: Publication, address: str, member: Member | None, /, **context: Any) -> Notice:

@@ -1,1 +1,272 @@
-"""Mail that came back: what it says, and what that changes."""
+"""Mail that came back: what it says, and what that changes.
+
+    hard        the delivery bounced; the address is suppressed, once the list has shown to be the right one
+    soft        the delivery bounced; the address is suppressed with the fourth day on which that happened, in thirty
+    policy      the delivery bounced, because of us: never a word about the address; many of them ask a person
+    complaint   suppressed at once
+    delivered   what was unknown was sent; so says a machine that answers for a person
+    all else    changes nothing
+
+Whom it is about is told by a token of ours alone, never by an address that it names. What came before its letter was
+known to be sent waits for that; what came twice changes nothing the second time.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, Max, Min, Q, QuerySet
+from django.utils import timezone
+
+from .. import digests, lifecycle, links, members, notices
+from ..delivery import evidence, manners
+from ..lifecycle import Overtaken, Refusal
+from ..models import Bounce, Delivery, Digest, Mailbox, Person, Subscription
+from .reading import Report, read
+from .wordings import Kind
+
+#: A mailbox that is full on so many days of thirty is one that nobody reads.
+SOFT_DAYS, SOFT_WITHIN = 4, timedelta(days=30)
+#: For so long what came back waits for its letter, or for the list's check; then it stays without effect.
+WAITS_AT_MOST = timedelta(days=30)
+MAILBOX = "mailbox"
+
+_KINDS = {
+    Kind.HARD: Bounce.Kind.HARD,
+    Kind.SOFT: Bounce.Kind.SOFT,
+    Kind.POLICY: Bounce.Kind.POLICY,
+    Kind.COMPLAINT: Bounce.Kind.COMPLAINT,
+}
+#: These only somebody sends who has the letter.
+_ARRIVED = {
+    Kind.DELIVERED: "It was delivered, says its mail server.",
+    Kind.AUTO_REPLY: "It arrived: a machine answered it.",
+    Kind.CHALLENGE: "It arrived: a machine asked who we are.",
+}
+_UNDER_WAY = ("queued", "claimed", "armed", "deferred")
+_ADDRESS = re.compile(r"[^\s<>\"'(;,]+@[\w.\-\[\]]+")
+
+
+@dataclass(frozen=True)
+class Taken:
+    """A mail, what it says, which delivery it is about, and whether that was news."""
+
+    report: Report
+    delivery: Delivery | None
+    new: bool
+
+    @property
+    def understood(self) -> bool:
+        return self.delivery is not None and self.report.kind is not Kind.OTHER
+
+
+def look(raw: bytes) -> Taken:
+    """What a mail says, and of which delivery; nothing is changed."""
+    report = read(raw)
+    found = (delivery_of(address) for address in report.returned_to)
+    return Taken(report, next((delivery for delivery in found if delivery), None), False)
+
+
+def take(raw: bytes, source: str) -> Taken:
+    """Read a mail and let follow from it what does. Without a token of ours nothing follows."""
+    seen = look(raw)
+    new = seen.delivery is not None and note(seen.delivery, seen.report, source)
+    return Taken(seen.report, seen.delivery, new)
+
+
+def delivery_of(address: str) -> Delivery | None:
+    """The delivery whose return address this is; None for every other address."""
+    number = links.read_bounce(address)
+    return Delivery.objects.select_related("digest").filter(pk=number).first() if number is not None else None
+
+
+def note(delivery: Delivery, report: Report, source: str) -> bool:
+    """Write down what is known of a delivery, and let follow from it what may by now; True where it was news."""
+    if report.kind in _ARRIVED:
+        return evidence.arrived(delivery, _ARRIVED[report.kind])
+    if report.kind not in _KINDS:
+        return False
+    with transaction.atomic():
+        bounce, new = Bounce.objects.get_or_create(
+            delivery=delivery, kind=_KINDS[report.kind], defaults=_said(delivery, report, source)
+        )
+        if not new:
+            return False
+        lifecycle.note(delivery, "came back", by=None, why=str(report.kind), bounce=bounce.pk)
+        _apply(bounce, _believed(bounce))
+    _ask(bounce.digest)
+    return True
+
+
+def settle(most: int = 200) -> int:
+    """What waited and may follow by now: its letter is known to be sent, the list to be the right one. How many."""
+    waiting = _waiting()
+    found = Digest.objects.filter(pk__in=waiting.order_by().values("digest")).select_related("publication", "proof")
+    return sum(_settle_of(digest, waiting.filter(digest=digest), most) for digest in found)
+
+
+def believe(digest: Digest, *, by: Person) -> None:
+    """A person says that the list is right, although so much came back: the addresses that do not exist go."""
+    if not manners.verdict(digest):
+        raise Refusal(f"Of {digest.label} nothing is asked just now.")
+    Digest.objects.filter(pk=digest.pk).update(failures_accepted=True, attention="")
+    lifecycle.note(digest, "believed", by=by, why="the list is right")
+
+
+# What follows.
+
+
+def _settle_of(digest: Digest, waiting: QuerySet[Bounce], most: int) -> int:
+    believed = manners.bounces_believed(digest, timezone.now())
+    if not believed:
+        waiting = waiting.exclude(kind=Bounce.Kind.HARD, delivery__state=Delivery.State.BOUNCED)
+    done = 0
+    for bounce in waiting.exclude(_unread_behind())[:most]:
+        with transaction.atomic():
+            done += _apply(bounce, believed)
+    return done
+
+
+def _waiting() -> QuerySet[Bounce]:
+    late = Bounce.objects.filter(applied_at=None, at__gt=timezone.now() - WAITS_AT_MOST)
+    # A complaint waits for nothing; what else is under way has no outcome yet.
+    return late.exclude(delivery__state__in=_UNDER_WAY).select_related("delivery__digest", "digest").order_by("pk")
+
+
+def _believed(bounce: Bounce) -> bool:
+    behind = Bounce.objects.filter(_unread_behind(), pk=bounce.pk).exists()
+    return not behind and manners.bounces_believed(bounce.digest, timezone.now())
+
+
+def _unread_behind() -> Q:
+    """What was read from the mailbox before its end was reached: what lies there yet may tell of a wrong list."""
+    emptied = Mailbox.objects.aggregate(at=Max("emptied_at"))["at"]
+    unread = Q(source=MAILBOX, kind=Bounce.Kind.HARD)
+    return unread & Q(at__gt=emptied) if emptied else unread
+
+
+def _apply(bounce: Bounce, believed: bool) -> bool:
+    """Let follow what may; True where nothing is left to follow. Within a transaction."""
+    delivery = Delivery.objects.select_related("digest", "member").get(pk=bounce.delivery_id)
+    done = _EFFECTS[Bounce.Kind(bounce.kind)](delivery, bounce, believed)
+    if done:
+        Bounce.objects.filter(pk=bounce.pk, applied_at=None).update(applied_at=timezone.now())
+    return done
+
+
+def _hard(delivery: Delivery, bounce: Bounce, believed: bool) -> bool:
+    if not _came_back(delivery, bounce) or not believed:
+        return False
+    code = bounce.enhanced or bounce.code or ""
+    members.suppress_returned(delivery, f"no such address: {code} to {delivery.digest.label}")
+    return True
+
+
+def _soft(delivery: Delivery, bounce: Bounce, believed: bool) -> bool:
+    if not _came_back(delivery, bounce):
+        return False
+    if len(_soft_days(delivery, bounce.at)) >= SOFT_DAYS:
+        members.suppress_returned(delivery, f"came back on {SOFT_DAYS} days, last {delivery.digest.label}")
+    return True
+
+
+def _policy(delivery: Delivery, bounce: Bounce, believed: bool) -> bool:
+    return _came_back(delivery, bounce)
+
+
+def _complaint(delivery: Delivery, bounce: Bounce, believed: bool) -> bool:
+    """Whatever became of the letter, and whatever the list: the person wants no more of it."""
+    evidence.arrived(delivery, "It arrived, and was called spam.")
+    if delivery.member:
+        members.suppress(delivery.member.email, f"complained of {delivery.digest.label}")
+    return True
+
+
+_EFFECTS = {
+    Bounce.Kind.HARD: _hard,
+    Bounce.Kind.SOFT: _soft,
+    Bounce.Kind.POLICY: _policy,
+    Bounce.Kind.COMPLAINT: _complaint,
+}
+
+
+def _came_back(delivery: Delivery, bounce: Bounce) -> bool:
+    """Whether the delivery has its outcome: it is bounced now, unless it had failed or been skipped before."""
+    evidence.bounced(delivery, bounce.says or "It came back.")
+    return not Delivery.objects.filter(pk=delivery.pk, state__in=_UNDER_WAY).exists()
+
+
+def _soft_days(delivery: Delivery, now: datetime) -> set[str]:
+    """Days on which letters to this person, at this address, came back; since they joined, where that is later."""
+    if delivery.member is None:
+        return set()
+    active = delivery.member.subscriptions.filter(state=Subscription.State.ACTIVE)
+    since = max(filter(None, [now - SOFT_WITHIN, active.aggregate(at=Max("state_since"))["at"]]))
+    to_them = Bounce.objects.filter(delivery__member=delivery.member, delivery__address=delivery.address)
+    soft = to_them.filter(kind=Bounce.Kind.SOFT, at__gt=since, at__lte=now)
+    return {f"{at:%Y-%m-%d}" for at in soft.values_list("at", flat=True)}
+
+
+# When a person has to look.
+
+
+def _ask(digest: Digest) -> None:
+    """Pause it where too much comes back; where it is over, say so on its page and by mail. Once for each reason."""
+    digest.refresh_from_db()
+    asked = set(lifecycle.history(digest).filter(verb="asked").values_list("detail__of", flat=True))
+    for what, why in (("list", manners.came_back(digest)), ("refusals", manners.refused(digest))):
+        if why and what not in asked:
+            _ask_of(digest, what, why)
+
+
+def _ask_of(digest: Digest, what: str, why: str) -> None:
+    with transaction.atomic(), suppress(Overtaken):
+        if digest.state in {Digest.State.SENDING, Digest.State.PREPARING}:
+            digests.pause(digest, by=None, why=why)
+        else:
+            Digest.objects.filter(pk=digest.pk).update(attention=why)
+        lifecycle.note(digest, "asked", by=None, why=why, of=what)
+        headline = f"{digest.label}: letters come back"
+        notices.tell_staff(digest.publication, headline=headline, sentence=why, link=links.sending_url(digest))
+
+
+# What is said of it.
+
+
+def counts(digest: Digest) -> dict[str, int]:
+    """How many letters of each kind came back; all kinds."""
+    found = dict(digest.bounces.values_list("kind").annotate(n=Count("pk")).order_by())
+    return {kind.value: found.get(kind.value, 0) for kind in Bounce.Kind}
+
+
+def reasons(digest: Digest, most: int = 5) -> list[dict[str, Any]]:
+    """What servers answered most often: kind, code, enhanced, count, and in `one` a sentence of theirs."""
+    rows = digest.bounces.exclude(kind=Bounce.Kind.COMPLAINT).values("kind", "code", "enhanced").order_by()
+    found = rows.annotate(count=Count("pk"), one=Min("says")).order_by("-count", "kind", "enhanced", "code")
+    return [dict(row) for row in found[:most]]
+
+
+def _said(delivery: Delivery, report: Report, source: str) -> dict[str, Any]:
+    return {
+        "digest_id": delivery.digest_id,
+        "code": report.code,
+        "enhanced": report.enhanced[:12],
+        "says": without_addresses(report.says, [delivery.address])[:500],
+        "source": source[:20],
+    }
+
+
+def without_addresses(says: str, known: Iterable[str]) -> str:
+    """What a server said, without anybody's address, and without the name before its @ standing alone."""
+    said = _ADDRESS.sub("the address", says)
+    for address in known:
+        name = address.rpartition("@")[0]
+        if len(name) > 2:
+            said = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "…", said, flags=re.IGNORECASE)
+    return said

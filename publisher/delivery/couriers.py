@@ -38,7 +38,7 @@ class Answer(NamedTuple):
 class Desk(Protocol):
     """Where one thread hands over, one letter after the other."""
 
-    def deliver(self, recipient: str, message: bytes, pause: Callable[[float], bool]) -> Answer:
+    def deliver(self, recipient: str, message: bytes, pause: Callable[[float], bool], sender: str = "") -> Answer:
         """Hand it over. `pause` waits so many seconds, and says whether to give up instead."""
 
     def close(self) -> None: ...
@@ -71,7 +71,7 @@ class _Crew:
             answer: Answer | Exception
             try:
                 desk = desk or self._desk()
-                answer = desk.deliver(transaction.recipient, transaction.message, self._over.wait)
+                answer = desk.deliver(transaction.recipient, transaction.message, self._over.wait, transaction.sender)
             except Exception as problem:
                 answer = problem
             self.answers.put((transaction, answer))

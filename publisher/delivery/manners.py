@@ -2,6 +2,7 @@
 
     allowance   how many rows a worker may claim now, and why not more
     verdict     why a person must look at the list before anything more is sent
+    came_back   the same by what came back later, where the relay had taken everything
     standing    the same for those who watch, in sentences
 
 Callers of the first two hold the digest's lock.
@@ -18,7 +19,7 @@ from django.conf import settings
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from ..models import Delivery, Digest
+from ..models import Bounce, Delivery, Digest
 from . import paces, warming
 from .limits import LimitsWrong
 from .replies import Phase, scope_of
@@ -29,8 +30,13 @@ CANARY_SHARE, CANARY_LEAST = 0.10, 2
 _UNWELL = (State.FAILED, State.DEFERRED, State.UNKNOWN)
 #: A list is looked at when so many have their outcome: more than a twentieth failed for good, and twenty at least.
 LOOKED_AT, LIST_SHARE, LIST_LEAST = 500, 0.05, 20
+#: So many letters that came back because of us ask a person, where they are more than a twentieth as well.
+REFUSED_LEAST = 10
+#: A letter of which nothing was heard for so long has not come back: most do within minutes.
+QUIET = timedelta(hours=1)
 #: The outcomes that the relay's answer gave.
 _ANSWERED = (State.SENT, State.FAILED, State.UNKNOWN, State.BOUNCED)
+_TAKEN = (State.SENT, State.BOUNCED)
 _BEGUN = (*_ANSWERED, State.CLAIMED, State.ARMED, State.DEFERRED)
 #: The enhanced codes (RFC 3463) of an address that does not exist. Not 5.2.2, a full mailbox; never 5.7.x, about us.
 NO_SUCH_ADDRESS = (
@@ -79,9 +85,42 @@ def verdict(digest: Digest) -> str | None:
 
     Hard failures: at least 20, and more than 5 % of the first 500 outcomes (of a shorter list: of all). Said as soon
     as it is certain. It suppresses nobody. When the first 500 have passed, or a person went on, it is not asked again.
+    What comes back later is asked as long as it comes: a relay may take everything.
     """
-    if digest.list_checked or digest.failures_accepted:
+    if digest.failures_accepted:
         return None
+    return came_back(digest) or (None if digest.list_checked else _refused_at_once(digest))
+
+
+def came_back(digest: Digest) -> str | None:
+    """The same by the letters that were taken and came back: at least 20, and more than 5 % of those taken."""
+    count = digest.bounces.filter(kind=Bounce.Kind.HARD).count()
+    if digest.failures_accepted or not _many(digest, count, LIST_LEAST):
+        return None
+    return (
+        f"{count} letters came back because there is no such address: is this the right list? Nobody was taken off it "
+        "for that. Look at what came back, then say that the list is right, or cancel."
+    )
+
+
+def refused(digest: Digest) -> str | None:
+    """Why a person must look at what servers say of us; None where few do. It says nothing about any address."""
+    count = digest.bounces.filter(kind=Bounce.Kind.POLICY).count()
+    if not _many(digest, count, REFUSED_LEAST):
+        return None
+    return (
+        f"{count} letters came back because servers refuse us, not because of their addresses. Nobody was taken off "
+        "the list. Look at their reasons below: authentication, reputation, content."
+    )
+
+
+def _many(digest: Digest, count: int, least: int) -> bool:
+    if count < least:
+        return False
+    return count > LIST_SHARE * digest.deliveries.filter(state__in=_TAKEN).count()
+
+
+def _refused_at_once(digest: Digest) -> str | None:
     outcomes = list(_first_outcomes(digest))
     hard = sum(state == State.FAILED and _hard(*answer) for state, *answer in outcomes)
     looked_at = min(LOOKED_AT, digest.frozen_count or LOOKED_AT)
@@ -104,9 +143,28 @@ def accepted(digest: Digest) -> dict[str, bool]:
 
 def believed(digest: Digest) -> bool:
     """Whether failures speak of the addresses, and not of a wrong list: the check has passed, or a person said so."""
-    if digest.list_checked or digest.failures_accepted:
+    if digest.failures_accepted:
         return True
-    return digest.state == Digest.State.SENT and verdict(digest) is None
+    if came_back(digest):
+        return False
+    return digest.list_checked or (digest.state == Digest.State.SENT and verdict(digest) is None)
+
+
+def bounces_believed(digest: Digest, now: datetime) -> bool:
+    """Whether letters that came back speak of their addresses: a person said so, or enough others did not come back.
+
+    Of the first 500 (when it is over: of all) it must be known that they came back, or for an hour nothing. Where there
+    are too few for the check nothing is waited for.
+    """
+    if digest.failures_accepted:
+        return True
+    if verdict(digest):
+        return False
+    over = digest.state in {Digest.State.SENT, Digest.State.CANCELLED}
+    taken = digest.deliveries.filter(state__in=_TAKEN)[:LOOKED_AT].count() if over else LOOKED_AT
+    quiet = digest.deliveries.filter(state=State.SENT, state_since__lte=now - QUIET)[:LOOKED_AT].count()
+    known = quiet + digest.deliveries.filter(state=State.BOUNCED)[:LOOKED_AT].count()
+    return taken < LIST_LEAST or known >= taken
 
 
 def to_learn_from(now: datetime) -> QuerySet[Digest]:

@@ -44,6 +44,7 @@ from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from .. import links
 from .addresses import ascii_domain
 from .couriers import Answer, Couriers
 from .outcomes import Outcome, Result
@@ -63,6 +64,8 @@ _NOT_OURS = frozenset({
     "dkim-signature",
 })  # fmt: skip
 _KEYS = uuid.UUID("b5a6f1de-0d63-5b0c-9a25-6b7f3a6f1c11")
+#: The name under which a provider keeps the token of a letter.
+METADATA = "publisher"
 _LATER = frozenset({402, 420, 429})
 _WORDS = 300
 
@@ -117,10 +120,15 @@ class Counter:
     def close(self) -> None:
         self._backend.close()
 
-    def deliver(self, recipient: str, message: bytes, pause: Callable[[float], bool]) -> Answer:
-        """Hand over a message in wire form. What it became, after as many tries as its key allows."""
+    def deliver(self, recipient: str, message: bytes, pause: Callable[[float], bool], sender: str = "") -> Answer:
+        """Hand over a message in wire form. What it became, after as many tries as its key allows.
+
+        The token in the sender's address goes along as metadata, and comes back with each event about the letter.
+        """
         try:
             letter = _letter(self.provider, recipient, message)
+            if links.read_bounce(sender) is not None:
+                letter.metadata = {METADATA: sender.rpartition("@")[0].rpartition("+")[2]}
         except ValueError as problem:
             return self._answer(_OURS, str(problem))
         began = time.monotonic()
@@ -301,7 +309,7 @@ class _RawPayload(mailgun.MailgunPayload):
 
     def serialize_data(self) -> Any:
         self.files = [("message", ("message.mime", self.message.raw, "message/rfc822"))]
-        return {name: value for name, value in self.data.items() if name == "to" or name.startswith("o:")}
+        return {name: value for name, value in self.data.items() if name == "to" or name[:2] in ("o:", "v:")}
 
 
 class MailgunRaw(mailgun.EmailBackend):

@@ -39,6 +39,9 @@ _SLACK = 1024
 #: Seconds for which a letter is not assembled anew.
 _FRAME_FOR = 30.0
 
+#: A provider has return addresses of its own; of ours it is told the token, and no mail ever goes there.
+_AT_PROVIDER = "bounces@provider.invalid"
+
 _mine = threading.local()  # an engine is for one thread
 
 
@@ -195,7 +198,7 @@ class Frame:
         self.domain = self.sender.rpartition("@")[2]
         self._leave = links.leaver(publication.pk)
         self._message_id = message.message_ids(proof.sha256, self.domain)
-        self._returns = bool(settings.BOUNCE_ADDRESS)
+        self._returns = settings.BOUNCE_ADDRESS or (_AT_PROVIDER if settings.MAIL_PROVIDER.strip() else "")
         assert digest.started_at is not None
         self._assembly = Assembly(
             Letter(subject=proof.subject, html=proof.html, text=proof.text),
@@ -219,7 +222,7 @@ class Frame:
 
     def sender_for(self, due: Due) -> str:
         """The envelope's sender, to which bounces go."""
-        return links.bounce_address(due.id) if self._returns else self.sender
+        return links.bounce_address(due.id, self._returns) if self._returns else self.sender
 
 
 def _headers(digest: Digest, proof: Proof) -> Mapping[str, str]:

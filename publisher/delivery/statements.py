@@ -26,7 +26,10 @@ _NAMES = {
 
 
 class Due(NamedTuple):
-    """A row that may be claimed, with its member as they are now; `wanted` is whether they still want it."""
+    """A row that may be claimed, with its member as they are now.
+
+    `wanted` is whether they still want it, `plain` whether they want it as plain text alone.
+    """
 
     id: int
     address: str
@@ -37,6 +40,7 @@ class Due(NamedTuple):
     first_name: str
     last_name: str
     wanted: bool
+    plain: bool = False
 
 
 class Written(NamedTuple):
@@ -106,7 +110,8 @@ def due(digest: int, publication: int, state: str, most: int, now: datetime) -> 
     lock = "FOR UPDATE OF d SKIP LOCKED" if _postgres() else ""
     found = _ask(
         f"""SELECT d.id, d.address, d.attempts, d.first_tried_at, d.code, m.id,
-                   COALESCE(m.first_name, ''), COALESCE(m.last_name, ''), COALESCE(s.state, '') = 'active'
+                   COALESCE(m.first_name, ''), COALESCE(m.last_name, ''), COALESCE(s.state, '') = 'active',
+                   COALESCE(m.plain_text, false)
             FROM {{delivery}} d
             LEFT JOIN {{member}} m ON m.id = d.member_id
             LEFT JOIN {{subscription}} s ON s.member_id = d.member_id AND s.publication_id = %s

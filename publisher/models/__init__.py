@@ -1,5 +1,6 @@
 """The nouns. One module each; the verbs that move them are in publisher/items.py, digests.py, members.py, posts.py."""
 
+from .bounces import Bounce, Mailbox
 from .campaigns import Campaign
 from .channels import Channel, Post, Slot
 from .clockwork import Lease, Run
@@ -8,6 +9,7 @@ from .deliveries import Delivery, Hold, Notice
 from .digests import Approval, Digest, Entry, Proof
 from .epochs import Epoch
 from .events import Event
+from .farewells import Farewell
 from .handshakes import Handshake
 from .items import Item, Picture, Tag
 from .measures import Gathering, Measure
@@ -21,6 +23,7 @@ from .wordings import Wording
 
 __all__ = [
     "Approval",
+    "Bounce",
     "Campaign",
     "Channel",
     "Consent",
@@ -30,11 +33,13 @@ __all__ = [
     "Entry",
     "Epoch",
     "Event",
+    "Farewell",
     "Gathering",
     "Handshake",
     "Hold",
     "Item",
     "Lease",
+    "Mailbox",
     "Measure",
     "Member",
     "Notice",

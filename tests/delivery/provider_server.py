@@ -277,14 +277,14 @@ def mailgun(handler: _Handler, body: bytes) -> tuple[int, Any]:
     for part in parts.iter_parts():
         name = part.get_param("name", header="content-disposition")
         inner = part.get_payload(0).as_bytes() if part.is_multipart() else part.get_payload(decode=True)
-        if str(name) not in {"to", "message"} and not str(name).startswith("o:"):
+        if str(name) not in {"to", "message"} and not str(name).startswith(("o:", "v:")):
             raise Refusal(400, {"message": f"{name} is not allowed"})
         assert isinstance(inner, bytes)
         found[str(name)] = inner
     to = parseaddr(found["to"].decode())[1]
     if "invalid" in to:
         raise Refusal(400, {"message": "to parameter is not a valid address. please check documentation"})
-    options = {name: value.decode() for name, value in found.items() if name.startswith("o:")}
+    options = {name: value.decode() for name, value in found.items() if name.startswith(("o:", "v:"))}
     number = handler.provider.take(Letter(to, options, raw=_file_in(body)))
     return 200, {"id": f"<{number}@reading-rooms.example>", "message": "Queued. Thank you."}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -91,12 +92,20 @@ def test_resend_is_given_what_was_approved_with_the_members_own_values(sending, 
         "List-Archive": f"<{links.archive_url(publication)}>",
         "Precedence": "bulk",
         "Feedback-ID": f"{sending.proof.sha256[:12]}:update:digest:publisher",
+        "X-Metadata": headers["X-Metadata"],
     }
+    assert told_of(json.loads(headers["X-Metadata"])) == M[0]
     assert leave in text
     assert leave in html
     assert M[1] not in str(letter.given)
     assert filled(sending.proof.text, leave, sending) == text.rstrip("\n") + "\n"
     assert letter.key == parcels.key_of(headers["Message-ID"])
+
+
+def told_of(metadata: dict) -> str:
+    """Whose letter the token tells that each event brings back."""
+    (token,) = metadata.values()
+    return Delivery.objects.get(pk=links.read_bounce(f"bounces+{token}@provider.invalid")).address
 
 
 def filled(template: str, leave: str, digest: Digest) -> str:
@@ -112,6 +121,8 @@ def test_mailgun_is_given_our_bytes(sending, through):
     engine_room.send_batch(sending)
     assert {letter.to: letter.raw for letter in provider.accepted} == ours
     tracking = {"o:tracking": "no", "o:tracking-opens": "no", "o:tracking-clicks": "no"}
+    tokens = [letter.given.pop("v:publisher") for letter in provider.accepted]
+    assert [told_of({"publisher": token}) for token in tokens] == [letter.to for letter in provider.accepted]
     assert [letter.given for letter in provider.accepted] == [tracking] * 5
     mail = message_from_bytes(provider.accepted[0].raw, policy=policy.default)
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
