@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
+from threading import Barrier
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
@@ -59,8 +60,18 @@ def in_turn(*works: Callable[[], object]) -> None:
 @contextmanager
 def two_threads() -> Iterator[AtOnce]:
     """Each with a connection of its own: two clocks that tick at the same moment, two workers."""
+    both = Barrier(2)
     with ThreadPoolExecutor(2) as threads:
         yield lambda *works: list(threads.map(lambda work: work(), works))
+        list(threads.map(lambda _: _part(both), range(2)))
+
+
+def _part(both: Barrier) -> None:
+    """Each thread closes its own connection: neither does it for the other."""
+    from django.db import connection
+
+    both.wait()
+    connection.close()
 
 
 def in_a_place_of_its_own(change: str, posts: int, channels: int, database: str) -> tuple[dict[str, Any], list[str]]:
