@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 
 from publisher import epoch
 from publisher.networks import NETWORKS, network_class
-from publisher.web import wording
+from publisher.web import speaking, wording
 
 #: On a form that leaves people on its page: htmx posts it and morphs the answer into place, so that focus,
 #: open folds and the place on the page stay. Without JavaScript the same form posts and the page is loaded anew.
@@ -28,8 +28,12 @@ def environment(**options: Any) -> Environment:
         "accent_css": accent_css,
         "epoch_doubt": epoch.doubt,
         "get_messages": get_messages,
+        "kept_language": speaking.kept_language,
+        "other_languages": speaking.other_languages,
         "sandbox_url": sandbox_url,
         "sandboxed": sandboxed,
+        "say": speaking.say,
+        "speaking": speaking.speaking,
         "static": static,
         "url": url,
     }

@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 import mjml
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from publisher import colours
+from publisher import colours, languages
 from publisher.merge import FIELDS
 from publisher.mjml_components import problems
 from publisher.standing import Bullets, blocks
@@ -219,4 +219,5 @@ ENVIRONMENT = Environment(
     lstrip_blocks=True,
 )
 ENVIRONMENT.filters |= {"blocks": blocks, "wrap": wrap, "wrap_blocks": wrap_blocks}
+ENVIRONMENT.globals["say"] = languages.say_in_mail
 ENVIRONMENT.tests["bullets"] = lambda block: isinstance(block, Bullets)

@@ -17,10 +17,10 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from ... import links, members
+from ... import languages, links, members
 from ...lifecycle import Refusal
 from ...models import Publication, Subscription
-from .. import client
+from .. import client, speaking
 
 SALT = "subscribe form"
 FASTEST = 2  # seconds; nobody types an address and presses a button faster
@@ -29,12 +29,6 @@ EVENLY = 0.15  # seconds; every answer takes as long as the slowest, so that its
 #: A network may ask this often in an hour. A school or an office is one network.
 TIMES, SECONDS = 20, 3600
 ROBOTS_FIELD = "website"
-
-WORDING = (
-    "I would like to receive {series} from {organisation} by e-mail. "
-    "I can leave at any time, with one click in every letter."
-)
-
 
 @dataclass(frozen=True)
 class Form:
@@ -45,8 +39,7 @@ class Form:
 
     @classmethod
     def new(cls, publication: Publication) -> Form:
-        wording = WORDING.format(series=publication.series, organisation=publication.organisation)
-        return cls(time.time(), wording)
+        return cls(time.time(), _wording(publication))
 
     def sealed(self, publication: Publication) -> str:
         return signing.dumps([publication.pk, self.shown_at, self.wording], salt=SALT, compress=True)
@@ -61,6 +54,15 @@ class Form:
         return cls(shown_at, wording) if pk == publication.pk else None
 
 
+def _wording(publication: Publication) -> str:
+    return languages.say(
+        languages.DEFAULT,
+        "I would like to receive {series} from {organisation} by e-mail. I can leave at any time, with one click in every letter.",
+        series=publication.series,
+        organisation=publication.organisation,
+    )
+
+
 @csrf_exempt
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -68,16 +70,20 @@ def subscribe(request: HttpRequest, slug: str) -> HttpResponse:
     publication = get_object_or_404(Publication, slug=slug)
     if request.method != "POST":
         return _page(request, publication, Form.new(publication))
+    language = speaking.language(request, publication)
     form = Form.opened(request.POST.get("form", ""), publication)
     if client.asks_too_often(request, "subscribe", times=TIMES, seconds=SECONDS):
         sentence = "Many people have asked from your network within the last hour. Please try again in an hour."
         return _page(request, publication, form or Form.new(publication), sentence, status=429)
     if form is None:
-        sentence = "This page has been open for a long time. Please press the button once more."
+        sentence = languages.say(
+            language, "This page has been open for a long time. Please press the button once more."
+        )
         return _page(request, publication, Form.new(publication), sentence, status=422)
     if time.time() - form.shown_at < FASTEST:
         # Not dropped in silence: a person whose browser fills in the form can be this fast, a robot gives up.
-        return _page(request, publication, form, "That was very quick. Please press the button once more.", status=422)
+        sentence = languages.say(language, "That was very quick. Please press the button once more.")
+        return _page(request, publication, form, sentence, status=422)
     return _join(request, publication, form)
 
 
@@ -96,7 +102,8 @@ def _join(request: HttpRequest, publication: Publication, form: Form) -> HttpRes
                 wording=form.wording,
             )
     except Refusal as problem:
-        sentence = str(problem) if typed else "Please write your e-mail address."
+        language = speaking.language(request, publication)
+        sentence = str(problem) if typed else languages.say(language, "Please write your e-mail address.")
         return _page(request, publication, form, email_problem=sentence, status=422)
     time.sleep(max(0, answer_at - time.monotonic()))
     return render(request, "public/asked.html", {"publication": publication, "address": typed})
@@ -139,7 +146,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
         page = "public/confirm.html"
     if subscription is None:
         return render(request, "public/confirm_not.html", {"publication": None}, status=404)
-    response = render(request, page, {"publication": subscription.publication})
+    response = render(request, page, {"publication": subscription.publication, "wording": None, "latest": None, "sent_latest": False})
     response["Referrer-Policy"] = "no-referrer"
     return response
 
