@@ -3,8 +3,8 @@
     Letter | headers, quoted-printable | segments, with holes        once, for all members
     segments + a member's values | join | a message                  for each member
 
-A message is RFC 5322, multipart/alternative, quoted-printable, CRLF alone, with no dot at the beginning of a line: it
-goes over the wire as it is. The same arguments give the same bytes, so a retry sends what the first attempt sent.
+A message is RFC 5322, multipart/alternative (or text/plain alone), quoted-printable, CRLF alone, with no dot at the
+beginning of a line: it goes over the wire as it is. The same arguments give the same bytes, so a retry sends what the first attempt sent.
 """
 
 from __future__ import annotations
@@ -62,7 +62,8 @@ class Assembly:
     `sender` is (name, address). `headers` are the transport headers (List-Unsubscribe …) in their own syntax; merge
     fields in them are filled like those of the letter. `prefixes` says of a link how all its values begin
     (`{"unsubscribe_url": "https://news.example/leave/"}`): that much of it is encoded once. `constants` are the fields
-    that have the same value for all. Each signer adds a DKIM-Signature.
+    that have the same value for all. Each signer adds a DKIM-Signature. `plain` leaves the HTML out: the message is the
+    letter's text, and nothing else.
 
     Raises CannotBuild where there can be no message for anybody: HeaderRefused for what could break out of its header,
     AddressRefused for the sender.
@@ -78,6 +79,7 @@ class Assembly:
         prefixes: Values = _NONE,
         constants: Values = _NONE,
         signers: Sequence[Signer] = (),
+        plain: bool = False,
     ) -> None:
         if not NEVER_EMPTY.issuperset(prefixes):
             raise ValueError(f"Only {' and '.join(sorted(NEVER_EMPTY))} may have a prefix: they are never empty.")
@@ -89,7 +91,7 @@ class Assembly:
             *(line for _, line in lines if isinstance(line, str)),
             f"Date: {_date(date)}\r\n",
             "MIME-Version: 1.0\r\n",
-            f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n',
+            *(_part_lines("plain") if plain else _parted(boundary)),
         ]]  # fmt: skip
         self._lines = [line for _, line in lines if not isinstance(line, str)]
         varying = ["To", "Message-ID", *(name for name, line in lines if not isinstance(line, str))]
@@ -97,8 +99,11 @@ class Assembly:
         self._segments = [b"".join(head), *(b"" for _ in varying), b"\r\n"]
         self._body = len(self._segments)
         self._holes: dict[str, _Holes] = {}
+        if plain:
+            self._add("plain", _whole_lines("plain", letter.text), prefixes, constants)
+            return
         for subtype, body in (("plain", letter.text), ("html", letter.html)):
-            self._segments.append(_part_head(boundary, subtype))
+            self._segments.append("".join([f"--{boundary}\r\n", *_part_lines(subtype), "\r\n"]).encode())
             self._add(subtype, _whole_lines(subtype, body), prefixes, constants)
             self._segments.append(b"\r\n")
         self._segments.append(f"--{boundary}--\r\n".encode())
@@ -190,11 +195,12 @@ def _whole_lines(subtype: str, body: str) -> str:
     return lines if lines.endswith("\r\n") else lines + "\r\n"
 
 
-def _part_head(boundary: str, subtype: str) -> bytes:
-    return (
-        f'--{boundary}\r\nContent-Type: text/{subtype}; charset="utf-8"\r\n'
-        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
-    ).encode()
+def _parted(boundary: str) -> list[str]:
+    return [f'Content-Type: multipart/alternative;\r\n boundary="{boundary}"\r\n']
+
+
+def _part_lines(subtype: str) -> list[str]:
+    return [f'Content-Type: text/{subtype}; charset="utf-8"\r\n', "Content-Transfer-Encoding: quoted-printable\r\n"]
 
 
 def _lines(subject: str, headers: Mapping[str, str]) -> Iterator[tuple[str, str | Line]]:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any, cast
 
 from django.conf import settings
@@ -200,7 +200,8 @@ class Frame:
         self._message_id = message.message_ids(proof.sha256, self.domain)
         self._returns = settings.BOUNCE_ADDRESS or (_AT_PROVIDER if settings.MAIL_PROVIDER.strip() else "")
         assert digest.started_at is not None
-        self._assembly = Assembly(
+        assembly = partial(
+            Assembly,
             Letter(subject=proof.subject, html=proof.html, text=proof.text),
             sender=(proof.sender["name"], self.sender),
             headers=_headers(digest, proof),
@@ -209,12 +210,14 @@ class Frame:
             constants={"view_url": links.digest_url(digest)},
             signers=keys.signers_for(self.domain),
         )
+        self._assembly, self._plain = assembly(), assembly(plain=True)
         self.size = len(self.message(Due(0, "nobody@example.org", 0, None, None, 0, "", "", True))) + _SLACK
 
     def message(self, due: Due) -> bytes:
         """The member's message, in wire form. Raises CannotBuild."""
         leave = self._leave(due.member_id or 0)
-        return self._assembly.message(
+        assembly = self._plain if due.plain else self._assembly
+        return assembly.message(
             recipient=(f"{due.first_name} {due.last_name}".strip(), due.address),
             values={"first_name": due.first_name, "unsubscribe_url": leave},
             message_id=self._message_id(due.address),

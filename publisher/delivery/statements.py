@@ -96,6 +96,26 @@ def freeze(digest: int, publication: int, after: int, most: int, now: datetime) 
     return int(last)
 
 
+def freeze_some(digest: int, chunk: tuple[str, Sequence[Any]], now: datetime) -> int | None:
+    """Queue a row for each member whose number a statement gives; the last one's, None for no more.
+
+    The statement is run twice, so it names its members by their number, and in that order.
+    """
+    ids, given = chunk
+    last = _ask(f"SELECT max(member_id) FROM ({ids}) chunk", *given)[0][0]  # noqa: S608 - Django's own, of a rule
+    if last is None:
+        return None
+    _do(
+        f"""INSERT INTO {{delivery}}
+                   (digest_id, member_id, address, state, state_since, due_at, attempts, enhanced, reply, phase)
+            SELECT %s, m.id, m.email, 'queued', %s, %s, 0, '', '', '' FROM {{member}} m
+            WHERE m.id <= %s AND m.id IN (SELECT member_id FROM ({ids}) chunk)
+            ORDER BY m.id ON CONFLICT DO NOTHING""",  # noqa: S608 - the same
+        digest, _time(now), _time(now), last, *given,
+    )  # fmt: skip
+    return int(last)
+
+
 def renew(hold: int, seconds: float) -> bool:
     """Keep the hold; False when it was ended. Whoever ends it waits until the transaction with this is done."""
     if _postgres():

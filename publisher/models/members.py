@@ -19,6 +19,8 @@ class Member(models.Model):
     first_name = models.CharField(max_length=120, blank=True)
     last_name = models.CharField(max_length=120, blank=True)
     language = models.CharField(max_length=8, blank=True)
+    # In the database too: lists come in by SQL of their own.
+    plain_text = models.BooleanField(default=False, db_default=False, help_text="Letters without HTML.")
     joined_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
@@ -72,6 +74,28 @@ class Subscription(Lives):
         return f"subscription {self.pk}"
 
 
+class ConsentWording(models.Model):
+    """The words to which people say yes, of a publication in a language. Each change is a version of its own, kept."""
+
+    publication = models.ForeignKey(Publication, models.CASCADE, related_name="consent_wordings", db_index=False)
+    language = models.CharField(max_length=8)
+    version = models.PositiveIntegerField()
+    text = models.TextField()
+    #: Our own words with the publication's names in them, not staff's: a new name makes a new version of these.
+    ours = models.BooleanField(default=False)
+    since = models.DateTimeField(default=timezone.now)
+    by = models.ForeignKey(Person, models.SET_NULL, null=True, blank=True, related_name="+")
+
+    class Meta:
+        ordering = ["publication", "language", "-version"]
+        constraints = [
+            models.UniqueConstraint(fields=["publication", "language", "version"], name="consent_wording_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"consent wording {self.language} {self.version}"
+
+
 class Consent(models.Model):
     """How and when a person agreed, and to which words. Added to, never changed, but for the confirmation."""
 
@@ -82,8 +106,11 @@ class Consent(models.Model):
     subscription = models.ForeignKey(Subscription, models.CASCADE, related_name="consents")
     basis = models.CharField(max_length=12, choices=Basis, default=Basis.CONSENT)
     how = models.CharField(max_length=120, help_text="“subscribe page”, “import members.csv” …")
+    #: Which of our wordings the person saw; `wording` has the words where they were somebody else's, as in a list.
+    worded = models.ForeignKey(ConsentWording, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     wording = models.TextField(blank=True)
-    ip = models.GenericIPAddressField(null=True, blank=True)
+    #: From where: the network alone ("192.0.2.0/24"), which tells what an address tells here, and nobody's line.
+    network = models.CharField(max_length=43, blank=True, default="", db_default="")
     by = models.ForeignKey(Person, models.SET_NULL, null=True, blank=True, related_name="+")
     at = models.DateTimeField(default=timezone.now)
     confirmed_at = models.DateTimeField(null=True, blank=True)
@@ -93,6 +120,11 @@ class Consent(models.Model):
 
     def __str__(self) -> str:
         return f"consent {self.pk}"
+
+    @property
+    def words(self) -> str:
+        """What the person was told."""
+        return self.worded.text if self.worded else self.wording
 
 
 class Suppression(models.Model):

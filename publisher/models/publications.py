@@ -18,6 +18,7 @@ def known_zone(name: str) -> None:
 
 #: First parts of addresses that are ours: a publication called so could not be reached.
 RESERVED = frozenset({"staff", "pictures", "leave", "confirm", "accent", "static", "healthz", "readyz", "metrics"})
+RESERVED |= {"preferences"}
 
 
 def free_slug(slug: str) -> None:
@@ -42,7 +43,8 @@ class Publication(models.Model):
     reply_to = models.EmailField(blank=True)
     list_id = models.CharField(max_length=120, help_text="Stable for ever, as “update.peru.example”.")
     postal_address = models.TextField(help_text="Printed in the footer of every letter, as the law asks.")
-    join_url = models.URLField(blank=True, help_text="Where “Become a member” leads; empty: the subscribe page.")
+    join_url = models.URLField(blank=True, help_text="Where “Become a member” leads; empty: to our own page.")
+    membership = models.TextField(blank=True, help_text="What “Become a member” says: paragraphs, and lists with •.")
     accent = models.CharField(
         max_length=7,
         default="#8a1c1c",

@@ -14,7 +14,7 @@ from publisher import digests, epoch, links
 from publisher.delivery import batch, keys, ledger, statements
 from publisher.delivery import sending as batches
 from publisher.lifecycle import Refusal
-from publisher.models import Delivery, Epoch
+from publisher.models import Delivery, Epoch, Member
 from workers.delivery import send
 
 
@@ -50,6 +50,17 @@ def test_the_mail_is_the_approved_bytes_with_the_members_own_values(sending, con
     assert leave in text
     assert leave in html
     assert "{" not in text
+
+
+def test_who_wants_plain_text_gets_the_same_letter_without_html(sending, connected, members, publication):
+    Member.objects.filter(pk=members[0].pk).update(plain_text=True)
+    batches.send_batch(sending)
+    plain, other = parsed(connected), parsed(connected, 2)
+    leave, of_other = (links.leaver(publication.pk)(member.pk) for member in members[:2])
+    assert (plain["To"], plain.get_content_type()) == ("Name0 <m0@members.example>", "text/plain")
+    assert (plain["List-Unsubscribe"], other.get_content_type()) == (f"<{leave}>", "multipart/alternative")
+    text = other.get_body(("plain",)).get_content()
+    assert plain.get_content() == text.replace(of_other, leave).replace("Name1", "Name0")
 
 
 def test_nothing_of_one_member_is_in_the_mail_of_another(sending, connected, members, publication):
@@ -181,6 +192,7 @@ def signed(settings, tmp_path, *kinds):
 @pytest.mark.parametrize("kinds", [[keys.Kind.ED25519], [keys.Kind.RSA], list(keys.Kind)])
 def test_what_arrives_is_signed_with_each_key_in_use(sending, connected, settings, tmp_path, kinds):
     dns = signed(settings, tmp_path, *kinds)
+    Member.objects.filter(email="m0@members.example").update(plain_text=True)
     batches.send_batch(sending)
     for number in range(1, 6):
         raw = connected.get(f"/mail/{number}/raw").content
