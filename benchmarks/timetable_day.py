@@ -39,7 +39,8 @@ REST = timedelta(hours=18)
 ZONES = ("Europe/London", "America/New_York")
 #: So many posts a channel has in a day of 10,000 over 200; limits are made for that.
 USUAL = 50
-#: A person posts this one of a channel of the third kind now, so long after the beginning: in its quiet hours.
+#: A person posts the last one of a channel of the third kind now: so long after the beginning, which in London is in
+#: its quiet hours, and when half of its posts are out.
 URGENT_AFTER = timedelta(hours=14)
 Message = tuple[str, tuple[int, ...]]
 
@@ -73,6 +74,7 @@ class Day:
     channels: list[Channel]
     kinds: dict[int, Kind]
     urgent: set[int]
+    urgent_at: list[datetime]
     ticks: int = 0
     doubled: int = 0
 
@@ -88,7 +90,8 @@ def staged() -> Iterator[World]:
 
 def set_up(world: World, begin: datetime, posts: int, channels: int) -> Day:
     """Channels of each kind in both zones, and so many approved posts, placed by the verb that approvals call."""
-    day = Day(world, begin, [], {}, set())
+    half = posts / channels / 2 * KINDS[2].spacing * MINUTE
+    day = Day(world, begin, [], {}, set(), sorted([begin + half, begin + URGENT_AFTER]))
     person, _ = Person.objects.get_or_create(username="anne")
     publications = [_publication(zone) for zone in ZONES]
     for n in range(channels):
@@ -98,7 +101,7 @@ def set_up(world: World, begin: datetime, posts: int, channels: int) -> Day:
         day.kinds[channel.pk] = KINDS[n % len(KINDS)]
         if limit := KINDS[n % len(KINDS)].limit:
             # In a small day as tight as in a large one.
-            world.limits[channel.account] = replace(limit, most=max(2, limit.most * posts // (channels * USUAL)))
+            world.limits[channel.account] = replace(limit, most=max(1, limit.most * posts // (channels * USUAL)))
     _fill(day, posts)
     return day
 
@@ -108,7 +111,8 @@ def live(day: Day, at_once: Callable[..., Any]) -> None:
     now: datetime | None = day.begin
     while now and now < day.begin + DAY + REST:
         with time_machine.travel(now, tick=False):
-            if not day.urgent and now >= day.begin + URGENT_AFTER:
+            while day.urgent_at and now >= day.urgent_at[0]:
+                day.urgent_at.pop(0)
                 _post_urgent(day)
             at_once(*(partial(social.publish, pk) for _, (pk,) in _tick(day, at_once)))
             now = _next(now)
