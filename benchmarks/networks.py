@@ -156,7 +156,9 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", type=int, default=25, metavar="N", help="seeds 0 to N-1 for each behaviour")
     parser.add_argument("--seed", type=int, metavar="S", help="this seed alone")
     parser.add_argument("--database", choices=["embedded", "postgres"], default="embedded")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="how many processes play at once")
+    # Half of a story is waiting: for time-outs, and for the stand-in's process.
+    usual = 2 * (os.cpu_count() or 1)
+    parser.add_argument("--jobs", type=int, default=usual, help="how many processes play at once")
     parser.add_argument("--json", action="store_true", help="the figures as JSON on standard output")
     return parser
 

@@ -77,7 +77,7 @@ class Story:
         self.channel = Channel(publication=publication(), network=network, account=handle)
         self.channel.credentials = credentials
         self.channel.save()
-        self.posts = [self._post(number) for number in range(1 if alone else self.dice.choice([1, 2, 2]))]
+        self.posts = [self._post(number) for number in range(1 if alone else self.dice.choice([1, 1, 2]))]
         self.victim = self.dice.choice(self.posts)
         self.spoilt = False
         self.end = timezone.now() + HORIZON
