@@ -25,8 +25,8 @@ SECRET_KEYS = re.compile(
 )
 #: What is taken out of any text, in this order: (pattern, what stands there instead).
 SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
-    # The tokens in the addresses of letters: /leave/<token>/, /confirm/<token>/.
-    (re.compile(r"/(leave|confirm)/[^/\s\"'?#]+"), rf"/\1/{GONE}"),
+    # The tokens in the addresses of letters: /leave/<token>/, /confirm/<token>/, /preferences/address/<token>/.
+    (re.compile(r"/(leave|confirm|preferences(?:/address)?)/[^/\s\"'?#]+"), rf"/\1/{GONE}"),
     # smtp://user:password@host, redis://:password@host
     (re.compile(r"(://)[^/\s@\"']{1,300}@"), rf"\1{GONE}@"),
     # A header's value goes to the end of its line, unless it is quoted.

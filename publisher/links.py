@@ -152,6 +152,26 @@ def subscribe_url(publication: Publication) -> str:
     return absolute(reverse("subscribe", args=[publication.slug]))
 
 
+def membership_url(publication: Publication) -> str:
+    """Where one becomes a member: the organisation's own page, or ours, or the page to subscribe."""
+    if publication.join_url or not publication.membership:
+        return publication.join_url or subscribe_url(publication)
+    return absolute(reverse("membership", args=[publication.slug]))
+
+
+def feed_url(publication: Publication) -> str:
+    return absolute(reverse("feed", args=[publication.slug]))
+
+
+def preferences_url(token: str) -> str:
+    return absolute(reverse("preferences", args=[token]))
+
+
+def change_url(token: str) -> str:
+    """Where a new address is confirmed."""
+    return absolute(reverse("change-address", args=[token]))
+
+
 def digest_url(digest: Digest) -> str:
     return absolute(reverse("archive-digest", args=[digest.publication.slug, digest.number]))
 

@@ -20,6 +20,8 @@ from .lifecycle import Overtaken, Refusal, move, note
 from .models import Member, Notice, Person, Publication
 
 State = Notice.State
+#: Mails to people whom we do not know, and do not keep: when they were handed over nothing of them stays but the row.
+FORGOTTEN = frozenset({"friend"})
 _TRIES = 10  # from a minute, doubling: about nine hours
 #: More than the time limits of a whole conversation add up to (delivery.conversation.Timeouts).
 _LONGEST = timedelta(minutes=40)
@@ -28,6 +30,13 @@ _LONGEST = timedelta(minutes=40)
 def write(kind: str, publication: Publication, member: Member, /, **context: Any) -> Notice:
     """Put a mail to this member in line; templates/mail/<kind>/ says what stands in it."""
     return _put(kind, publication, member.email, member, **context)
+
+
+def write_to(
+    kind: str, publication: Publication, address: str, member: Member | None = None, /, **context: Any
+) -> Notice:
+    """The same to an address that is no member's, or not yet this one's. What of it is nobody's is FORGOTTEN after."""
+    return _put(kind, publication, address, member, **context)
 
 
 def tell_staff(publication: Publication, *, headline: str, sentence: str, link: str = "") -> list[Notice]:
@@ -78,6 +87,7 @@ def send(notice: Notice) -> None:
             _later(notice, str(problem))
         else:
             _record(notice, _hand_over(notice, way, content))
+        _forget(notice)
 
 
 def recover() -> int:
@@ -87,6 +97,7 @@ def recover() -> int:
         # Overtaken: it has its outcome after all, or the person was erased.
         with suppress(Overtaken):
             move(notice, State.UNKNOWN, by=None, why="handing it over broke off")
+            _forget(notice)
     return len(lost)
 
 
@@ -126,6 +137,11 @@ def _later(notice: Notice, why: str) -> None:
     wait = timedelta(minutes=2 ** (notice.attempts - 1))
     to = State.QUEUED if notice.attempts < _TRIES else State.FAILED
     move(notice, to, by=None, reply=why[:500], due_at=timezone.now() + wait)
+
+
+def _forget(notice: Notice) -> None:
+    if notice.kind in FORGOTTEN and notice.state != State.QUEUED:
+        Notice.objects.filter(pk=notice.pk).update(address="", subject="", html="", text="", reply="")
 
 
 def _domain(notice: Notice) -> str:

@@ -71,7 +71,7 @@ def edition(digest: Digest) -> letters.Edition:
         introduction=digest.introduction,
         entries=tuple(_entry(digest, entry) for entry in entries),
         sections=tuple(letters.Section(title=section.title, body=_without_call(section.body)) for section in sections),
-        join_url=publication.join_url or links.subscribe_url(publication),
+        join_url=links.membership_url(publication),
         join_label=JOIN_LABEL,
         archive_url=links.archive_url(publication),
         site_url=publication.site_url,

@@ -19,6 +19,7 @@ from .people import Person
 from .post_sets import PostSet
 from .publications import Publication, StandingSection
 from .sources import Source
+from .unasked import Unasked
 from .wordings import Wording
 
 __all__ = [
@@ -57,5 +58,6 @@ __all__ = [
     "Subscription",
     "Suppression",
     "Tag",
+    "Unasked",
     "Wording",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from . import health, metrics
-from .public import archive, cards, leaving, pictures, subscribing
+from .public import archive, cards, feeds, friends, leaving, pictures, preferences, subscribing
 
 urlpatterns = [
     path("", archive.home, name="home"),
@@ -15,9 +15,17 @@ urlpatterns = [
     path("pictures/<slug:sha256>.<slug:extension>", pictures.picture, name="picture"),
     path("confirm/<str:token>/", subscribing.confirm, name="confirm"),
     path("leave/<str:token>/", leaving.leave, name="leave"),
+    path("preferences/", preferences.ask, name="ask-preferences"),
+    path("preferences/address/<str:token>/", preferences.change, name="change-address"),
+    path("preferences/<str:token>/", preferences.page, name="preferences"),
+    path("preferences/<str:token>/my-data.json", preferences.data, name="my-data"),
     path("<slug:slug>/", archive.publication, name="archive"),
     path("<slug:slug>/subscribe/", subscribing.subscribe, name="subscribe"),
+    path("<slug:slug>/feed.atom", feeds.feed, name="feed"),
+    path("<slug:slug>/member/", archive.membership, name="membership"),
     path("<slug:slug>/<int:number>/", archive.digest, name="archive-digest"),
+    path("<slug:slug>/<int:number>/friend/", friends.digest, name="friend"),
+    path("<slug:slug>/<int:number>/<int:position>/friend/", friends.item, name="friend-item"),
     path("<slug:slug>/<int:number>/card.png", cards.digest, name="archive-card"),
     path("<slug:slug>/<int:number>/<int:position>/", archive.item, name="archive-item"),
     path("<slug:slug>/<int:number>/<int:position>/card.png", cards.item, name="archive-item-card"),

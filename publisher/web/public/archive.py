@@ -18,7 +18,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
-from ... import cards, corrections, drawing, links, merge, standing
+from ... import cards, corrections, drawing, links, merge, search, standing
 from ...models import Correction, Delivery, Digest, Entry, Item, Picture, Publication
 
 PAGE = 40  # Updates on one page of the archive: most of a year of a weekly
@@ -137,12 +137,16 @@ def home(request: HttpRequest) -> HttpResponse:
 @require_safe
 @brief
 def publication(request: HttpRequest, slug: str) -> HttpResponse:
-    """Past Updates, newest first. Parted by number (`?before=80`), so that a page's address keeps its content."""
+    """Past Updates, newest first. Parted by number (`?before=80`), so that a page's address keeps its content.
+
+    `?q=lake 1998` leaves those with an item in which each of the words stands, and shows these items alone.
+    """
     here = get_object_or_404(Publication, slug=slug)
+    asked = request.GET.get("q", "").strip()[: search.LONGEST * search.MOST_WORDS]
     before = request.GET.get("before", "")
     if before and not (before.isascii() and before.isdigit() and len(before) < 10):
         raise Http404("The number after “before” is no number.")
-    found = sent().filter(publication=here).order_by("-number").prefetch_related(headlines())
+    found = _found(here, asked).order_by("-number")
     rows = list(found.filter(number__lt=int(before))[: PAGE + 1] if before else found[: PAGE + 1])
     digests, more = rows[:PAGE], len(rows) > PAGE
     context = {
@@ -150,9 +154,29 @@ def publication(request: HttpRequest, slug: str) -> HttpResponse:
         "years": [(year, list(group)) for year, group in groupby(digests, lambda digest: digest.date.year)],
         "earlier": digests[-1].number if more else None,
         "first_page": not before,
+        "asked": asked,
         "canonical": links.archive_url(here) + (f"?before={before}" if before else ""),
+        "feed_url": links.feed_url(here),
     }
     return render(request, "public/archive.html", context)
+
+
+def _found(here: Publication, asked: str) -> QuerySet[Digest]:
+    digests = sent().filter(publication=here)
+    if not search.words(asked):
+        return digests.prefetch_related(headlines())
+    hits = search.matching(entries().filter(digest__publication=here), asked)
+    # The keys alone: what the search compares would otherwise be read with each row again.
+    return digests.filter(pk__in=hits.values("digest")).prefetch_related(Prefetch("entries", hits, to_attr="shown"))
+
+
+@require_safe
+@brief
+def membership(request: HttpRequest, slug: str) -> HttpResponse:
+    """ "Become a member": the publication's own words, and the way to the organisation's ledger where there is one."""
+    here = get_object_or_404(Publication, slug=slug)
+    context = {"publication": here, "blocks": standing.blocks(here.membership), "canonical": links.membership_url(here)}
+    return render(request, "public/membership.html", context)
 
 
 @require_safe
@@ -160,7 +184,7 @@ def publication(request: HttpRequest, slug: str) -> HttpResponse:
 def digest(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     here = get_object_or_404(sent(), publication__slug=slug, number=number)
     numbers = sent().filter(publication=here.publication)
-    stories = [_story(entry, here) for entry in entries().filter(digest=here).prefetch_related(notes())]
+    stories = [told(entry, here) for entry in entries().filter(digest=here).prefetch_related(notes())]
     context = {
         "publication": here.publication,
         "digest": here,
@@ -189,7 +213,7 @@ def item(request: HttpRequest, slug: str, number: int, position: int) -> HttpRes
     if entry.item.state == Item.State.WITHDRAWN:
         # Gone and not just missing: search engines and networks drop what they kept of it.
         return render(request, "public/withdrawn.html", {"publication": here.publication, "digest": here}, status=410)
-    story = _story(entry, here)
+    story = told(entry, here)
     context = {
         "publication": here.publication,
         "digest": here,
@@ -200,7 +224,7 @@ def item(request: HttpRequest, slug: str, number: int, position: int) -> HttpRes
     return render(request, "public/item.html", context)
 
 
-def _story(entry: Entry, digest: Digest) -> Story:
+def told(entry: Entry, digest: Digest) -> Story:
     entry.digest = digest  # with its publication: saves a query for each address
     return Story(entry, digest.label, links.entry_url(entry), entry.picture, list(getattr(entry, "notes", ())))
 

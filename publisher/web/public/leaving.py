@@ -3,6 +3,9 @@
 Two doors lead here. The link in the letter is opened by a person (and by scanners, which is why opening it does
 nothing) and shows one button. The mail program's own button posts `List-Unsubscribe=One-Click` (RFC 8058),
 without cookie, origin or token of ours, and wants a plain 200 without a redirect.
+
+The link lasts for ever and letters are forwarded, so it can do this and nothing else, and shows nothing of the member:
+who wants more has a link of half an hour mailed (`preferences`). Who has left may say why, and need not.
 """
 
 from __future__ import annotations
@@ -13,13 +16,16 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from ... import links, members
-from ...models import Publication
+from ... import languages, links, members, preferences
+from ...models import Farewell, Publication
+from .. import client, speaking
 
 ONE_CLICK = "One-Click"
 OUR_BUTTON = "our button"
 LEFT = "You have left. No more letters will be sent to you.\n"
 NOT_OURS = "This link is not complete, so nothing was changed. Please use the link in the newest letter.\n"
+#: A reason is given once, but nothing tells whose it was: so often in an hour a network may give one.
+TIMES, SECONDS = 20, 3600
 
 
 @csrf_exempt
@@ -34,16 +40,37 @@ def leave(request: HttpRequest, token: str) -> HttpResponse:
 def _post(request: HttpRequest, token: str) -> HttpResponse:
     """Leave, and say so; the same each time. A forged link gets a 200 as well: a mail program could only repeat it."""
     said = request.POST.get("List-Unsubscribe", "")
+    if "reason" in request.POST and not said:
+        return _say_why(request, token)
     if said not in {ONE_CLICK, OUR_BUTTON}:
         return _ask(request, token, status=400)
     publication = members.leave(token)
     if said == ONE_CLICK:
         return HttpResponse(LEFT if publication else NOT_OURS, content_type="text/plain; charset=utf-8")
-    return render(request, "public/left.html", {"publication": publication, "not_ours": NOT_OURS})
+    return _left(request, publication)
+
+
+def _say_why(request: HttpRequest, token: str) -> HttpResponse:
+    """Who has the link may give a reason. It moves nobody, and is kept without them."""
+    publication = _publication(token)
+    heard = False
+    if publication and not client.asks_too_often(request, "farewell", times=TIMES, seconds=SECONDS):
+        heard = preferences.say_farewell(publication, request.POST["reason"])
+    return _left(request, publication, heard=heard)
+
+
+def _left(request: HttpRequest, publication: Publication | None, *, heard: bool = False) -> HttpResponse:
+    spoken = speaking.language(request, publication)
+    reasons = [(value, languages.say(spoken, str(label))) for value, label in Farewell.Reason.choices]
+    context = {"publication": publication, "reasons": reasons, "heard": heard}
+    return render(request, "public/left.html", context)
 
 
 def _ask(request: HttpRequest, token: str, status: int = 200) -> HttpResponse:
-    ids = links.read("leave", token)
-    publication = Publication.objects.filter(pk=ids[1]).first() if ids and len(ids) == 2 else None
-    context = {"publication": publication, "button": OUR_BUTTON, "not_ours": NOT_OURS}
+    context = {"publication": _publication(token), "button": OUR_BUTTON}
     return render(request, "public/leave.html", context, status=status)
+
+
+def _publication(token: str) -> Publication | None:
+    ids = links.read("leave", token)
+    return Publication.objects.filter(pk=ids[1]).first() if ids and len(ids) == 2 else None
