@@ -58,6 +58,9 @@ CSRF_TRUSTED_ORIGINS = [BASE_URL]
 DKIM_FOLDER = os.environ.get("PUBLISHER_DKIM_FOLDER", "")
 # Where what cannot be delivered comes back to; empty: to the sender.
 BOUNCE_ADDRESS = os.environ.get("PUBLISHER_BOUNCE_ADDRESS", "").strip()
+# The mailbox where they arrive, and what a provider signs its events with: publisher/bounces/ says what is wrong.
+BOUNCE_IMAP_URL = os.environ.get("PUBLISHER_BOUNCE_IMAP_URL", "").strip()
+MAIL_PROVIDER_WEBHOOK = os.environ.get("PUBLISHER_MAIL_PROVIDER_WEBHOOK", "").strip()
 
 # What the delivery and the networks talk to. Empty means: nothing is connected yet.
 SMTP_URL = os.environ.get("PUBLISHER_SMTP_URL", "")

@@ -14,13 +14,14 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from . import budgets, checkups, epoch, links, prices, reach, tokens
+from .bounces import mailbox
 from .delivery import keys, manners, paces, parcels
 from .delivery.conversation import Conversation, Timeouts
 from .delivery.limits import LimitsWrong
 from .delivery.providers import Provider
 from .delivery.relays import Relay, RelayWrong, parse_relays
 from .lifecycle import Refusal
-from .models import Channel, Lease, Person, Publication
+from .models import Channel, Lease, Mailbox, Person, Publication
 
 #: Somebody waits for the answer: a server that is slower than this is worth a look.
 _BRIEF = Timeouts(connect=10, greeting=20, starttls=10, auth=20, quit=2)
@@ -44,7 +45,8 @@ def run() -> Iterator[Check]:
     yield from _safely(_bounces)
     yield from _safely(_pace)
     yield from _safely(_prices)
-    for check in (_epoch, _clock, _people, _publications, _signatures, _sealed, _channels) if database.ok else ():
+    rows = (_mailbox, _epoch, _clock, _people, _publications, _signatures, _sealed, _channels)
+    for check in rows if database.ok else ():
         yield from _safely(check)
 
 
@@ -210,6 +212,27 @@ def _bounces() -> Iterator[Check]:
         yield Check("Bounce address", False, str(refusal), mend)
     else:
         yield Check("Bounce address", True, settings.BOUNCE_ADDRESS)
+
+
+def _mailbox() -> Iterator[Check]:
+    """What was found when it was last read; nothing where none is set."""
+    name, mend = "Bounce mailbox", f"Look at PUBLISHER_BOUNCE_IMAP_URL, as {mailbox.EXAMPLE}."
+    try:
+        place = mailbox.chosen()
+    except Refusal as refusal:
+        yield Check(name, False, str(refusal), mend)
+        return
+    if place is None:
+        return
+    row = Mailbox.objects.filter(place=str(place)).first()
+    if row is None or not (row.read_at or row.problem):
+        yield Check(name, True, "not read yet")
+    elif row.problem:
+        yield Check(name, False, row.problem, mend)
+    else:
+        left = f", {row.not_understood} not understood" if row.not_understood else ""
+        mend = f"Look into its folder “{mailbox.NOT_UNDERSTOOD}”; delete what needs nobody."
+        yield Check(name, not left, f"last read {row.read_at:%d %B at %H:%M} UTC{left}", mend)
 
 
 def _signatures() -> Iterator[Check]:

@@ -1,10 +1,11 @@
-"""The queue `intake`: asking sources, and fetching the pictures they name."""
+"""The queue `intake`: asking sources, fetching the pictures they name, and reading the mail that came back."""
 
 from __future__ import annotations
 
 from celery import shared_task
 
 from publisher import sources
+from publisher.bounces import mailbox
 from publisher.models import Item, Source
 
 
@@ -20,3 +21,8 @@ def picture(item_id: int) -> None:
     item = Item.objects.filter(pk=item_id, picture=None).exclude(image_url="").first()
     if item:
         sources.fetch_picture(item)
+
+
+@shared_task(name="workers.intake.bounces")
+def bounces(mailbox_id: int) -> None:
+    mailbox.read_due(mailbox_id)

@@ -105,6 +105,12 @@ def read(raw: bytes) -> Report:
     )
 
 
+def of_answer(says: str) -> Report:
+    """What one answer of a server says, where it came without a mail."""
+    reason = _reason("", says, "", says)
+    return Report(reason.kind, code=reason.code, enhanced=reason.enhanced, says=_line(says)[:_SAYS])
+
+
 # Complaints.
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from . import (
+    bounces,
     campaigns,
     channels,
     check,
@@ -31,6 +32,7 @@ def grow(app: typer.Typer) -> None:
         items,
         digests,
         deliveries,
+        bounces,
         members,
         posts,
         publications,

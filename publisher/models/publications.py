@@ -18,7 +18,7 @@ def known_zone(name: str) -> None:
 
 #: First parts of addresses that are ours: a publication called so could not be reached.
 RESERVED = frozenset({"staff", "pictures", "leave", "confirm", "accent", "static", "healthz", "readyz", "metrics"})
-RESERVED |= {"preferences"}
+RESERVED |= {"preferences", "webhooks"}
 
 
 def free_slug(slug: str) -> None:
