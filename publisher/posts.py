@@ -133,6 +133,9 @@ def hold(post: Post, *, by: Person, why: str = "") -> None:
 
 def release(post: Post, *, by: Person) -> None:
     """To its time, where that is still to come; else as soon as quiet hours and spacing allow."""
+    # Being posted, or unknown, it could become approved as well: not by this word, which would send it once more.
+    if post.state != State.HELD:
+        raise NotAllowed(f"{post} is {post.get_state_display()}, not held: there is nothing to release.")
     with transaction.atomic():
         move(post, State.APPROVED, by=by, outcome="", **slots.time_again(post))
 

@@ -104,7 +104,8 @@ POST_MOVES = moves(
         # Back to draft: the approval it belonged to is void.
         "approved": "publishing held cancelled draft",
         # Back to approved: the network said "later", or the request never left. Nothing was posted.
-        "publishing": "published refused held unknown approved",
+        # Not to held: the request is on its way, and whoever held it would find it posted.
+        "publishing": "published refused unknown approved",
         # There is no way from held to published: what was held is released first, by a person.
         # Back to draft too: its text belonged to an approval that is void.
         "held": "approved cancelled draft",
