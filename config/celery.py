@@ -37,6 +37,7 @@ app.conf.update(
     task_routes={
         # Somebody waits for this one: it does not stand behind a digest's batches.
         "workers.delivery.notice": {"queue": "default"},
+        "workers.delivery.joining": {"queue": "default"},
         "workers.delivery.*": {"queue": "delivery"},
         "workers.social.*": {"queue": "social"},
         "workers.intake.*": {"queue": "intake"},

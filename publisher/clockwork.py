@@ -13,7 +13,23 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from . import budgets, checkups, digests, epoch, holders, measures, members, notices, posting, removals, slots, sources
+from . import (
+    bounces,
+    budgets,
+    checkups,
+    digests,
+    epoch,
+    holders,
+    joining,
+    measures,
+    members,
+    notices,
+    posting,
+    removals,
+    slots,
+    sources,
+)
+from .bounces import mailbox
 from .delivery import ledger, manners, paces, takeover
 from .handing import hand_over
 from .lifecycle import Overtaken
@@ -77,9 +93,14 @@ def tick() -> None:
     _hand_over_all("workers.intake.poll", Source.due())
     for item_id in sources.without_picture():
         hand_over("workers.intake.picture", item_id)
+    _hand_over_all("workers.intake.bounces", mailbox.due())
+    bounces.settle()
+    if joining.due().exists():
+        hand_over("workers.delivery.joining")
     for digest in manners.to_learn_from(timezone.now()):
         members.suppress_failed(digest)
     _release_of_last_month()
+    _forget_unconfirmed()
     _tidy()
 
 
@@ -89,6 +110,12 @@ def _release_of_last_month() -> None:
     this_hour = {"schedule": "release of last month", "occurrence": f"{now:%Y-%m-%dT%H}"}
     if epoch.doubt() is None and not Run.objects.filter(**this_hour).exists():
         once(**this_hour, run=budgets.release_of_last_month)
+
+
+def _forget_unconfirmed() -> None:
+    this_hour = {"schedule": "forget the unconfirmed", "occurrence": f"{timezone.now():%Y-%m-%dT%H}"}
+    if not Run.objects.filter(**this_hour).exists():
+        once(**this_hour, run=joining.forget)
 
 
 def _tidy() -> None:

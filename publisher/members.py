@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
@@ -10,14 +9,23 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 from email_validator import EmailNotValidError, validate_email
 
-from . import links, notices
+from . import asking, consents, languages, links, notices
 from .delivery import manners
 from .lifecycle import Refusal, move, note
-from .models import Bounce, Consent, Delivery, Digest, Member, Notice, Person, Publication, Subscription, Suppression
+from .models import (
+    Bounce,
+    Consent,
+    ConsentWording,
+    Delivery,
+    Digest,
+    Member,
+    Person,
+    Publication,
+    Subscription,
+    Suppression,
+)
 
 State = Subscription.State
-#: An address is asked to confirm at most this often, so that nobody can have a stranger's inbox filled.
-ASK_AGAIN_AFTER = timedelta(hours=24)
 
 
 def normalise(email: str) -> str:
@@ -43,31 +51,30 @@ def join(
     *,
     first_name: str = "",
     last_name: str = "",
+    language: str = "",
     how: str,
-    ip: str | None = None,
-    wording: str = "",
-    basis: str = "consent",
+    network: str = "",
+    worded: ConsentWording | None = None,
 ) -> None:
-    """Ask to receive a publication. Outwardly always the same, whatever is known of the address.
+    """Ask somebody by mail whether they want a publication: new and former members, not whoever receives it already.
 
-    New and former members are asked by mail to confirm; active ones get nothing, and nobody learns that.
+    Whoever asks at the door (`joining`) never learns which. Where a limit says no, nothing; where it says later,
+    asking.NotNow.
     """
     address = normalise(email)
-    names = {"first_name": one_line(first_name), "last_name": one_line(last_name)}
+    given = {"first_name": one_line(first_name), "last_name": one_line(last_name), "language": language}
     with transaction.atomic():
-        member, _ = Member.objects.select_for_update().get_or_create(email=address, defaults=names)
-        subscription, new = Subscription.objects.get_or_create(
-            member=member, publication=publication, defaults={"state": State.PENDING}
-        )
-        if subscription.state == State.ACTIVE or _asked_lately(member):
+        asking.in_turn()
+        if _receives(address, publication) or not asking.may_ask(publication, address, network):
             return
-        if subscription.state != State.PENDING:
-            move(subscription, State.PENDING, by=None, why=how)
-        elif new:
-            note(subscription, "joined", by=None, why=how)
-        _rename_unconfirmed(member, names)
-        Consent.objects.create(subscription=subscription, basis=basis, how=how[:120], ip=ip, wording=wording)
-        _ask(subscription)
+        member, _ = Member.objects.select_for_update().get_or_create(email=address, defaults=given)
+        subscription = _wish(member, publication, how)
+        _describe_unconfirmed(member, given)
+        Consent.objects.create(
+            subscription=subscription, how=how[:120], network=consents.shortened(network), worded=worded
+        )
+        asking.count(publication, address, network)
+        _ask(subscription, language or member.language)
 
 
 def confirm(token: str) -> Subscription | None:
@@ -184,14 +191,30 @@ def _activate(subscription: Subscription) -> None:
     Suppression.objects.filter(hash__in=Suppression.fingerprints(subscription.member.email)).delete()
 
 
-def _rename_unconfirmed(member: Member, names: dict[str, str]) -> None:
-    """Until somebody has confirmed, the name is only what a stranger typed: the next one may be right."""
+def _receives(address: str, publication: Publication) -> bool:
+    return Subscription.objects.filter(member__email=address, publication=publication, state=State.ACTIVE).exists()
+
+
+def _wish(member: Member, publication: Publication, how: str) -> Subscription:
+    """A subscription that waits for its confirmation; who left or was suppressed begins at the beginning."""
+    subscription, new = Subscription.objects.get_or_create(
+        member=member, publication=publication, defaults={"state": State.PENDING}
+    )
+    if new:
+        note(subscription, "joined", by=None, why=how)
+    elif subscription.state != State.PENDING:
+        move(subscription, State.PENDING, by=None, why=how)
+    return subscription
+
+
+def _describe_unconfirmed(member: Member, given: dict[str, str]) -> None:
+    """Until somebody has confirmed, a name is only what a stranger typed: the next one may be right."""
     confirmed = Consent.objects.filter(subscription__member=member, confirmed_at__isnull=False)
-    if any(names.values()) and not confirmed.exists():
-        Member.objects.filter(pk=member.pk).update(**names)
+    if any(given.values()) and not confirmed.exists():
+        Member.objects.filter(pk=member.pk).update(**given)
 
 
-def _ask(subscription: Subscription) -> None:
+def _ask(subscription: Subscription, language: str) -> None:
     publication = subscription.publication
     notices.write(
         "confirm",
@@ -201,11 +224,6 @@ def _ask(subscription: Subscription) -> None:
         organisation=publication.organisation,
         publication=publication.series,
         accent=publication.accent,
-        language=publication.language,
+        language=languages.first_known(language, publication.language),
         postal_address=publication.postal_address,
     )
-
-
-def _asked_lately(member: Member) -> bool:
-    since = timezone.now() - ASK_AGAIN_AFTER
-    return Notice.objects.filter(member=member, kind="confirm", due_at__gt=since).exists()

@@ -14,10 +14,11 @@ from .delivery.addresses import CannotBuild
 from .delivery.conversation import Conversation, Outcome, Result
 from .delivery.providers import Provider
 from .delivery.relays import Relay, RelayWrong
-from .delivery.sending import Stopped, pick_way
+from .delivery.sending import Frame, Stopped, pick_way
+from .delivery.statements import Due
 from .handing import hand_over
 from .lifecycle import Overtaken, Refusal, move, note
-from .models import Member, Notice, Person, Publication
+from .models import Digest, Member, Notice, Person, Publication, Subscription
 
 State = Notice.State
 #: Mails to people whom we do not know, and do not keep: when they were handed over nothing of them stays but the row.
@@ -37,6 +38,19 @@ def write_to(
 ) -> Notice:
     """The same to an address that is no member's, or not yet this one's. What of it is nobody's is FORGOTTEN after."""
     return _put(kind, publication, address, member, **context)
+
+
+def write_letter(digest: Digest, member: Member) -> Notice:
+    """Put the letter of a digest that has gone out in line for one member more; it is assembled when it is sent."""
+    assert digest.proof is not None
+    sender = digest.proof.sender
+    fields = {"sender_name": sender["name"], "sender_email": sender["email"], "subject": digest.proof.subject}
+    notice = Notice.objects.create(
+        kind="latest", member=member, address=member.email, digest=digest, state=State.QUEUED, **fields
+    )
+    note(notice, "written", by=None)
+    hand_over("workers.delivery.notice", notice.pk)
+    return notice
 
 
 def tell_staff(publication: Publication, *, headline: str, sentence: str, link: str = "") -> list[Notice]:
@@ -101,7 +115,20 @@ def recover() -> int:
     return len(lost)
 
 
+def _letter(digest: Digest, notice: Notice) -> bytes:
+    """The approved bytes with this member's values. CannotBuild where they have left meanwhile."""
+    member = notice.member
+    wanted = {"publication": digest.publication_id, "state": Subscription.State.ACTIVE}
+    if member is None or digest.proof is None or not member.subscriptions.filter(**wanted).exists():
+        raise CannotBuild("They have left meanwhile.")
+    digest.started_at = notice.due_at  # its Date is when it is sent to them; the row keeps its own
+    names = (member.pk, member.first_name, member.last_name)
+    return Frame(digest, digest.proof).message(Due(0, notice.address, 0, None, None, *names, True, member.plain_text))
+
+
 def _content(notice: Notice) -> bytes:
+    if notice.digest:
+        return _letter(notice.digest, notice)
     return message.build(
         letters.Letter(subject=notice.subject, html=notice.html, text=notice.text),
         sender=(notice.sender_name, notice.sender_email),

@@ -29,7 +29,7 @@ def said_by_templates() -> Iterator[str]:
 
 
 def said_by_code() -> Iterator[str]:
-    """languages.say(language, "…"), and what a table of sentences keeps for it: a tuple or name ending in _SENTENCES."""
+    """languages.say(language, "…"), and the tables of sentences, whose names end so."""
     for file in sorted((ROOT / "publisher").rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text())):
             match node:

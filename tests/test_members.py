@@ -9,7 +9,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from publisher import links, members
+from publisher import asking, links, members
 from publisher.delivery import ledger
 from publisher.delivery import sending as sending_
 from publisher.lifecycle import Refusal
@@ -24,7 +24,7 @@ def join(publication):
     """join(): Rosa asks for “Update” on the page; join("luis@…", of=…) another for another."""
 
     def ask(email: str = ROSA, *, of: Any = None, **given: Any) -> None:
-        members.join(of or publication, email, **{"how": "subscribe page", "wording": "Yes, please.", **given})
+        members.join(of or publication, email, **{"how": "subscribe page", **given})
 
     return ask
 
@@ -65,17 +65,16 @@ def people() -> Any:
 
 
 def test_who_asks_is_mailed_a_link_and_receives_nothing_until_it_is_used(join, publication):
-    join(first_name=" Rosa \r\nBcc: x ", last_name="V" * 200, ip="192.0.2.7")
+    join(first_name=" Rosa \r\nBcc: x ", last_name="V" * 200, network="192.0.2.0/24")
     subscription, notice = Subscription.objects.get(), Notice.objects.get()
     assert (subscription.state, notice.kind, notice.address) == ("pending", "confirm", ROSA)
     assert notice.text.count(links.confirm_url(subscription)) == 1
     assert (subscription.member.first_name, subscription.member.last_name) == ("Rosa Bcc: x", "V" * 120)
     consent = Consent.objects.get()
-    assert (consent.basis, consent.how, consent.wording, consent.ip, consent.confirmed_at) == (
+    assert (consent.basis, consent.how, consent.network, consent.confirmed_at) == (
         "consent",
         "subscribe page",
-        "Yes, please.",
-        "192.0.2.7",
+        "192.0.2.0/24",
         None,
     )
     assert not ledger.audience(publication).exists()
@@ -93,11 +92,11 @@ def test_who_confirms_receives_and_doing_it_twice_changes_nothing(rosa, publicat
 
 def test_only_the_newest_asking_is_what_was_confirmed(join, rosa):
     with a_day_later():
-        join(wording="Other words.")
+        join(how="another page")
     members.confirm(token(rosa))
-    assert [(c.wording, c.confirmed_at is not None) for c in Consent.objects.order_by("pk")] == [
-        ("Yes, please.", False),
-        ("Other words.", True),
+    assert [(c.how, c.confirmed_at is not None) for c in Consent.objects.order_by("pk")] == [
+        ("subscribe page", False),
+        ("another page", True),
     ]
 
 
@@ -145,7 +144,8 @@ def test_an_address_is_kept_as_the_mailbox_it_is():
 def test_an_address_is_asked_to_confirm_at_most_once_a_day(join, rosa, other_publication):
     for _ in range(3):
         join()
-        join(of=other_publication)
+        with pytest.raises(asking.NotNow):
+            join(of=other_publication)
     assert Notice.objects.count() == 1
     with a_day_later():
         join()

@@ -10,7 +10,7 @@ from celery.signals import worker_ready
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 
-from publisher import digests, epoch, notices
+from publisher import digests, epoch, joining, notices
 from publisher.delivery import ledger, sending, takeover
 from publisher.handing import hand_over
 from publisher.lifecycle import Overtaken, Refusal
@@ -70,6 +70,12 @@ def notice(notice_id: int) -> None:
     found = notices.due().filter(pk=notice_id).first()
     if found:
         notices.send(found)
+
+
+@shared_task(name="workers.delivery.joining")
+def answer_joining() -> None:
+    if joining.answer() == joining.AT_ONCE:
+        hand_over("workers.delivery.joining")
 
 
 def _pause(digest: Digest, why: str) -> None:

@@ -1,5 +1,6 @@
 """The nouns. One module each; the verbs that move them are in publisher/items.py, digests.py, members.py, posts.py."""
 
+from .asking import Asked, JoinRequest
 from .bounces import Bounce, Mailbox
 from .campaigns import Campaign
 from .channels import Channel, Post, Slot
@@ -13,7 +14,7 @@ from .farewells import Farewell
 from .handshakes import Handshake
 from .items import Item, Picture, Tag
 from .measures import Gathering, Measure
-from .members import Consent, Member, Subscription, Suppression
+from .members import Consent, ConsentWording, Member, Subscription, Suppression
 from .paces import Pace
 from .people import Person
 from .post_sets import PostSet
@@ -24,10 +25,12 @@ from .wordings import Wording
 
 __all__ = [
     "Approval",
+    "Asked",
     "Bounce",
     "Campaign",
     "Channel",
     "Consent",
+    "ConsentWording",
     "Correction",
     "Delivery",
     "Digest",
@@ -39,6 +42,7 @@ __all__ = [
     "Handshake",
     "Hold",
     "Item",
+    "JoinRequest",
     "Lease",
     "Mailbox",
     "Measure",

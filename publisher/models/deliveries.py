@@ -128,6 +128,8 @@ class Notice(Lives):
     kind = models.CharField(max_length=20)
     member = models.ForeignKey(Member, models.CASCADE, null=True, blank=True, related_name="notices")
     address = models.EmailField()
+    #: The digest of which this is the letter, for somebody who joined after it had gone out: then no words of its own.
+    digest = models.ForeignKey(Digest, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     sender_name = models.CharField(max_length=120, blank=True)
     sender_email = models.EmailField()
     subject = models.TextField()

@@ -21,6 +21,7 @@ urlpatterns = [
     path("preferences/<str:token>/my-data.json", preferences.data, name="my-data"),
     path("<slug:slug>/", archive.publication, name="archive"),
     path("<slug:slug>/subscribe/", subscribing.subscribe, name="subscribe"),
+    path("<slug:slug>/subscribe/embedded/", subscribing.embedded, name="subscribe-embedded"),
     path("<slug:slug>/feed.atom", feeds.feed, name="feed"),
     path("<slug:slug>/member/", archive.membership, name="membership"),
     path("<slug:slug>/<int:number>/", archive.digest, name="archive-digest"),

@@ -1,8 +1,12 @@
 """Joining: a form, a mail with a link, and a button behind that link.
 
-No CSRF token and no cookie: nobody is signed in here, so there is nothing that another site could borrow.
-What a stranger can do from another site, he can do from his own machine. Against that stand the confirmation
-by mail, the field for robots, the time a person takes to fill in a form, and the count for each network.
+No CSRF token and no cookie: nobody is signed in here, so there is nothing that another site could borrow. What a
+stranger can do from another site, he can do from his own machine, and all of it is to have one mail asked for. Against
+that stand the confirmation by mail, the field for robots, the time a person takes to fill in a form, and the limits of
+`asking`.
+
+The embedded form stands on the organisation's own site, and posts from there. It cannot be signed, for its page is
+somebody else's; nor may its Origin be asked for, which is any site the organisation has. So the other limits hold.
 """
 
 from __future__ import annotations
@@ -12,55 +16,46 @@ from dataclasses import dataclass
 
 from django.core import signing
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from ... import languages, links, members
+from ... import consents, joining, languages, latest, links
 from ...lifecycle import Refusal
-from ...models import Publication, Subscription
+from ...models import ConsentWording, Publication
 from .. import client, speaking
 
 SALT = "subscribe form"
 FASTEST = 2  # seconds; nobody types an address and presses a button faster
 STALE = 24 * 3600
-EVENLY = 0.15  # seconds; every answer takes as long as the slowest, so that its time tells nothing either
-#: A network may ask this often in an hour. A school or an office is one network.
-TIMES, SECONDS = 20, 3600
 ROBOTS_FIELD = "website"
+
 
 @dataclass(frozen=True)
 class Form:
     """The form as it was shown: when, and with which words of consent."""
 
     shown_at: float
-    wording: str
+    worded: ConsentWording
 
     @classmethod
-    def new(cls, publication: Publication) -> Form:
-        return cls(time.time(), _wording(publication))
+    def new(cls, publication: Publication, language: str) -> Form:
+        return cls(time.time(), consents.current(publication, language))
 
-    def sealed(self, publication: Publication) -> str:
-        return signing.dumps([publication.pk, self.shown_at, self.wording], salt=SALT, compress=True)
+    def sealed(self) -> str:
+        shown = [self.worded.publication_id, self.shown_at, self.worded.language, self.worded.version]
+        return signing.dumps(shown, salt=SALT, compress=True)
 
     @classmethod
     def opened(cls, sealed: str, publication: Publication) -> Form | None:
         """None where it was not made here, for another publication, or too long ago."""
         try:
-            pk, shown_at, wording = signing.loads(sealed, salt=SALT, max_age=STALE)
-        except signing.BadSignature:
+            pk, shown_at, language, version = signing.loads(sealed, salt=SALT, max_age=STALE)
+        except (signing.BadSignature, ValueError):
             return None
-        return cls(shown_at, wording) if pk == publication.pk else None
-
-
-def _wording(publication: Publication) -> str:
-    return languages.say(
-        languages.DEFAULT,
-        "I would like to receive {series} from {organisation} by e-mail. I can leave at any time, with one click in every letter.",
-        series=publication.series,
-        organisation=publication.organisation,
-    )
+        worded = consents.version(publication, language, str(version)) if pk == publication.pk else None
+        return cls(shown_at, worded) if worded else None
 
 
 @csrf_exempt
@@ -68,45 +63,61 @@ def _wording(publication: Publication) -> str:
 @require_http_methods(["GET", "HEAD", "POST"])
 def subscribe(request: HttpRequest, slug: str) -> HttpResponse:
     publication = get_object_or_404(Publication, slug=slug)
-    if request.method != "POST":
-        return _page(request, publication, Form.new(publication))
     language = speaking.language(request, publication)
+    if request.method != "POST":
+        return _page(request, publication, Form.new(publication, language))
     form = Form.opened(request.POST.get("form", ""), publication)
-    if client.asks_too_often(request, "subscribe", times=TIMES, seconds=SECONDS):
-        sentence = "Many people have asked from your network within the last hour. Please try again in an hour."
-        return _page(request, publication, form or Form.new(publication), sentence, status=429)
     if form is None:
-        sentence = languages.say(
-            language, "This page has been open for a long time. Please press the button once more."
-        )
-        return _page(request, publication, Form.new(publication), sentence, status=422)
+        form = Form.new(publication, language)
+        said = languages.say(language, "This page has been open for a long time. Please press the button once more.")
+        return _page(request, publication, form, said, status=422)
     if time.time() - form.shown_at < FASTEST:
         # Not dropped in silence: a person whose browser fills in the form can be this fast, a robot gives up.
-        sentence = languages.say(language, "That was very quick. Please press the button once more.")
-        return _page(request, publication, form, sentence, status=422)
-    return _join(request, publication, form)
+        said = languages.say(language, "That was very quick. Please press the button once more.")
+        return _page(request, publication, form, said, status=422)
+    return _ask(request, publication, form, "subscribe page")
 
 
-def _join(request: HttpRequest, publication: Publication, form: Form) -> HttpResponse:
+@csrf_exempt
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def embedded(request: HttpRequest, slug: str) -> HttpResponse:
+    """Where the form on the organisation's own site posts to. One whose words nobody knows is shown ours first."""
+    publication = get_object_or_404(Publication, slug=slug)
+    language = speaking.language(request, publication)
+    if request.method != "POST":
+        return redirect("subscribe", slug)
+    worded = consents.version(publication, language, request.POST.get("wording", ""))
+    if worded is None:
+        read = languages.say(language, "Please read what you agree to, and press the button.")
+        return _page(request, publication, Form.new(publication, language), read)
+    return _ask(request, publication, Form(time.time(), worded), "form on the organisation’s site")
+
+
+def _ask(request: HttpRequest, publication: Publication, form: Form, how: str) -> HttpResponse:
     """One answer, whatever we know of the address: nobody learns here who receives what."""
-    typed, answer_at = request.POST.get("email", "").strip(), time.monotonic() + EVENLY
+    typed, language = request.POST.get("email", "").strip(), speaking.language(request, publication)
     try:
-        address = members.normalise(typed)
         if not request.POST.get(ROBOTS_FIELD):
-            members.join(
+            joining.ask(
                 publication,
-                address,
-                first_name=" ".join(request.POST.get("first_name", "").split())[:120],
-                how="subscribe page",
-                ip=client.ip(request),
-                wording=form.wording,
+                typed,
+                first_name=request.POST.get("first_name", ""),
+                language=language,
+                worded=form.worded,
+                how=how,
+                network=client.network(client.address(request)),
             )
-    except Refusal as problem:
-        language = speaking.language(request, publication)
-        sentence = str(problem) if typed else languages.say(language, "Please write your e-mail address.")
-        return _page(request, publication, form, email_problem=sentence, status=422)
-    time.sleep(max(0, answer_at - time.monotonic()))
+    except Refusal:
+        return _page(request, publication, form, email_problem=_no_address(typed, language), status=422)
     return render(request, "public/asked.html", {"publication": publication, "address": typed})
+
+
+def _no_address(typed: str, language: str) -> str:
+    if not typed:
+        return languages.say(language, "Please write your e-mail address.")
+    shown = " ".join(typed.split())[:100]
+    return languages.say(language, "“{typed}” is not an e-mail address. Please look at it again.", typed=shown)
 
 
 def _page(
@@ -121,8 +132,8 @@ def _page(
     """The form, with all that was typed still in it."""
     context = {
         "publication": publication,
-        "wording": form.wording,
-        "form": form.sealed(publication),
+        "worded": form.worded,
+        "form": form.sealed(),
         "email": request.POST.get("email", ""),
         "first_name": request.POST.get("first_name", ""),
         "problem": problem,
@@ -138,22 +149,32 @@ def _page(
 @require_http_methods(["GET", "HEAD", "POST"])
 def confirm(request: HttpRequest, token: str) -> HttpResponse:
     """A button, and what it does. Opening the address does nothing: scanners of mail open every link."""
-    if request.method == "POST":
-        subscription = members.confirm(token)
-        page = "public/confirmed.html"
-    else:
-        subscription = _asked(token)
-        page = "public/confirm.html"
-    if subscription is None:
-        return render(request, "public/confirm_not.html", {"publication": None}, status=404)
-    response = render(request, page, {"publication": subscription.publication, "wording": None, "latest": None, "sent_latest": False})
+    response = _confirm(request, token) if request.method == "POST" else _button(request, token)
     response["Referrer-Policy"] = "no-referrer"
     return response
 
 
-def _asked(token: str) -> Subscription | None:
-    ids = links.read("confirm", token)
-    if ids is None or len(ids) != 1:
-        return None
-    asked = Subscription.objects.exclude(state=Subscription.State.LEFT)
-    return asked.select_related("publication").filter(pk=ids[0]).first()
+def _button(request: HttpRequest, token: str) -> HttpResponse:
+    subscription = joining.asked(token)
+    if subscription is None:
+        return _not_ours(request)
+    context = {
+        "publication": subscription.publication,
+        "speaks": subscription.member.language,
+        "worded": joining.wording(subscription),
+        "latest": latest.of(subscription),
+    }
+    return render(request, "public/confirm.html", context)
+
+
+def _confirm(request: HttpRequest, token: str) -> HttpResponse:
+    confirmed = joining.confirm(token, latest_too=request.POST.get("latest") == "yes")
+    if confirmed is None:
+        return _not_ours(request)
+    subscription, sent = confirmed
+    context = {"publication": subscription.publication, "speaks": subscription.member.language, "sent_latest": sent}
+    return render(request, "public/confirmed.html", context)
+
+
+def _not_ours(request: HttpRequest) -> HttpResponse:
+    return render(request, "public/confirm_not.html", {"publication": None}, status=404)

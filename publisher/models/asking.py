@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from django.db import models
+from django.utils import timezone
+
+from .members import ConsentWording
+from .publications import Publication
+
+
+class JoinRequest(models.Model):
+    """Somebody asked to receive a publication: written down as it came, whatever is known of the address.
+
+    A worker decides what comes of it, and then the row is gone.
+    """
+
+    publication = models.ForeignKey(Publication, models.CASCADE, related_name="+", db_index=False)
+    email = models.EmailField()
+    first_name = models.CharField(max_length=120, blank=True)
+    language = models.CharField(max_length=8)
+    how = models.CharField(max_length=120)
+    worded = models.ForeignKey(ConsentWording, models.SET_NULL, null=True, related_name="+", db_index=False)
+    network = models.CharField(max_length=43)
+    at = models.DateTimeField(default=timezone.now)
+    #: Later where a limit says so.
+    due_at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["email", "publication"], name="join_request_of"),
+            models.Index(fields=["network"], name="join_request_from"),
+        ]
+
+    def __str__(self) -> str:
+        return f"join request {self.pk}"
+
+
+class Asked(models.Model):
+    """That a mail asked somebody to confirm. It knows no address and outlives the row that waited for the answer.
+
+    `mailbox` and `network` are keyed hashes: they tell whether it was this one, and not which.
+    """
+
+    publication = models.ForeignKey(Publication, models.CASCADE, related_name="+", db_index=False)
+    mailbox = models.CharField(max_length=64)
+    network = models.CharField(max_length=64)
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["mailbox", "at"], name="asked_mailbox"),
+            models.Index(fields=["network", "at"], name="asked_network"),
+        ]
+
+    def __str__(self) -> str:
+        return f"asked {self.pk}"
