@@ -17,7 +17,7 @@ from .prices import Price
 
 State = Post.State
 #: What went out, or may have. What is unknown counts as spent until somebody knows better.
-SPENT = Q(state__in=[State.PUBLISHING, State.UNKNOWN]) | ~Q(remote_id="")
+SPENT = Q(state__in=slots.GONE)
 
 
 class Spent(Exception):

@@ -285,7 +285,7 @@ def _hold_back(by: Person) -> dict[str, list[int]]:
         Digest.objects.filter(pk=digest.pk, state=digest.state).update(start_at=None, attention=STOOD_SO)
         note(digest, "asked", by=by, why=STOOD_SO)
     for post in held:
-        move(post, Post.State.HELD, by=by, why=STOOD_DUE, outcome=STOOD_DUE)
+        move(post, Post.State.HELD, by=by, why=STOOD_DUE, outcome=STOOD_DUE, spent_in="")
     return {"paused": [d.pk for d in paused], "asking": [d.pk for d in asking], "held": [p.pk for p in held]}
 
 

@@ -149,7 +149,7 @@ def _stopped(post: Post) -> bool:
         return True
     question = _late(post) or _changed(post)
     if question:
-        move(post, State.HELD, by=None, why=question, outcome=question)
+        move(post, State.HELD, by=None, why=question, outcome=question, spent_in="")
     return bool(question) or slots.kept_back(post, post.channel)
 
 

@@ -128,7 +128,8 @@ def reached(digest: Digest) -> bool:
 
 
 def hold(post: Post, *, by: Person, why: str = "") -> None:
-    move(post, State.HELD, by=by, why=why)
+    # Not for want of money, or not any more: a new month is no reason to let it go.
+    move(post, State.HELD, by=by, why=why, spent_in="")
 
 
 def release(post: Post, *, by: Person) -> None:

@@ -112,7 +112,7 @@ def _stands(post: Post, why: str) -> None:
 def _hold_corrections(post: Post, why: str) -> None:
     for waiting in post.corrections.filter(state=State.APPROVED).exclude(purpose=Post.Purpose.ERRATUM):
         sentence = f"What it corrects still stands. {why} When it is gone, say so there, and release this."
-        move(waiting, State.HELD, by=None, why=sentence, outcome=sentence)
+        move(waiting, State.HELD, by=None, why=sentence, outcome=sentence, spent_in="")
 
 
 def _again(post: Post, problem: Exception) -> None:

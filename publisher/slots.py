@@ -42,7 +42,7 @@ _NAMED = {
 _LONGEST = timedelta(minutes=15)
 _EVER = datetime.min.replace(tzinfo=UTC)
 #: What a post is given with its approval, and loses with it.
-UNPLACED: dict[str, Any] = {"due_at": None, "slot_at": None, "timing": Timing.PLANNED}
+UNPLACED: dict[str, Any] = {"due_at": None, "slot_at": None, "timing": Timing.PLANNED, "spent_in": ""}
 
 
 @dataclass(frozen=True)

@@ -11,9 +11,9 @@ import pytest
 import time_machine
 from django.db import connection, transaction
 
-from publisher import budgets, lifecycle, posting, prices
+from publisher import budgets, lifecycle, posting, posts, prices
 from publisher.lifecycle import Refusal
-from publisher.models import Channel, Event, Notice, Post
+from publisher.models import Channel, Event, Notice, Post, PostSet
 from publisher.networks.base import Outgoing, Picture
 from publisher.prices import Price, PricesWrong
 from tests.meeting import at_once
@@ -51,6 +51,10 @@ def editor(anne):
 
 def states():
     return list(Post.objects.order_by("pk").values_list("state", flat=True))
+
+
+def of(pk):
+    return Post.objects.select_related("channel__publication", "item").get(pk=pk)
 
 
 def go(channel):
@@ -132,8 +136,6 @@ def test_a_month_is_the_publications_own(x):
 
 @time_machine.travel(MARCH, tick=False)
 def test_a_person_who_releases_it_spends_more_than_the_budget(connected, x, make_post, anne):
-    from publisher import posts
-
     make_post(x, charged=Decimal("0.25"), state="published", intent_at=MARCH, remote_id="1")
     make_post(x)
     go(x)
@@ -156,6 +158,45 @@ def test_the_new_month_releases_where_the_channel_says_so(connected, x, channels
         go(x)
     assert states() == ["published", "held", "held"]
     assert Post.objects.get(pk=by_hand.pk).state == "held"
+
+
+@pytest.mark.parametrize("held_again_by", ["a person", "its lateness", "an edit"])
+def test_the_new_month_releases_nothing_that_is_held_for_another_reason(connected, x, make_post, anne, held_again_by):
+    """Released by a person in March, it was held once more: money is not what it waits for any longer."""
+    Channel.objects.filter(pk=x.pk).update(when_spent="month", late_after=3600)
+    pk = make_post(x, state="held", spent_in="2027-03").pk
+    with time_machine.travel(MARCH, tick=False):
+        posts.release(of(pk), by=anne)
+        if held_again_by == "a person":
+            posts.hold(of(pk), by=anne)
+        elif held_again_by == "an edit":
+            lifecycle.move(of(pk), "draft", by=anne)
+    with time_machine.travel(APRIL, tick=False):
+        go(x)
+        stood = states()
+        assert budgets.release_of_last_month() == 0
+    assert states() == stood == ["draft" if held_again_by == "an edit" else "held"]
+
+
+@time_machine.travel(MARCH, tick=False)
+def test_an_approval_anew_releases_nothing_for_which_there_is_no_money(connected, x, publication, make_post, anne):
+    post_set = PostSet.objects.create(publication=publication, title="Rain", state="approved")
+    make_post(x, charged=Decimal("0.25"), state="published", intent_at=MARCH, remote_id="1")
+    make_post(x, post_set=post_set)
+    go(x)
+    posts.withdraw_approval(post_set, by=anne)
+    posts.approve_of(post_set, by=anne)
+    Post.objects.filter(post_set=post_set).update(due_at=MARCH, slot_at=None)
+    go(x)
+    assert states() == ["published", "held"]
+
+
+@time_machine.travel(MARCH, tick=False)
+def test_what_a_person_has_seen_on_the_network_stays_spent(x, make_post, anne):
+    """Its name there is not known; the money is gone all the same."""
+    pk = make_post(x, state="unknown", charged=Decimal("0.10"), intent_at=MARCH).pk
+    posts.settle(of(pk), by=anne, published=True)
+    assert budgets.spent(x) == Price(Decimal("0.10"), "USD")
 
 
 @time_machine.travel(MARCH, tick=False)
