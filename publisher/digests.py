@@ -16,7 +16,7 @@ from . import epoch, numbers, posts, proofs, slots
 from .delivery import ledger, manners
 from .handing import hand_over
 from .lifecycle import NotAllowed, Overtaken, Refusal, move, note
-from .models import Digest, Entry, Item, Person, Proof, Publication
+from .models import Digest, Entry, Item, Person, Proof, Publication, Segment
 
 # What is done to a set of posts as well reads as a verb of digests too: `digests.approve(proof, by=person)`.
 from .reviews import approve as approve
@@ -118,10 +118,27 @@ def proof(digest: Digest, *, by: Person | None) -> Proof:
             digest.number = numbers.reserve(digest.publication_id)
             digest.save(update_fields=["number"])
         refuse_unwanted(digest)
+        _refuse_empty(digest)
         posts.draft_for(digest)
         made = proofs.freeze(digest, by=by)
         move(digest, Digest.State.IN_REVIEW, by=by, why=f"proof {made.sha256[:12]}", review=made)
     return made
+
+
+def choose_audience(digest: Digest, segment: Segment | None, *, by: Person) -> None:
+    """Let a part of the members receive it, or all. An edit like any other: it voids an approval."""
+    if segment and segment.publication_id != digest.publication_id:
+        raise Refusal(f"“{segment}” is a segment of another publication.")
+    if digest.segment_id == (segment.pk if segment else None):
+        return
+    with editing(digest, by, f"chose who receives it: {segment or 'all members'}"):
+        Digest.objects.filter(pk=digest.pk).update(segment=segment)
+        digest.segment = segment
+
+
+def _refuse_empty(digest: Digest) -> None:
+    if digest.segment and not ledger.audience(digest.publication, digest.segment.rule).exists():
+        raise Refusal(f"Nobody is in the segment “{digest.segment}”: choose another, or change its rule.")
 
 
 def letter(digest: Digest) -> Any:
@@ -137,7 +154,7 @@ def schedule(digest: Digest, at: datetime, *, by: Person) -> None:
     if digest.state != Digest.State.APPROVED:
         raise NotAllowed(f"{digest.label} is {digest.get_state_display()}: only an approved digest is scheduled.")
     hold = timezone.now() + timedelta(minutes=digest.publication.hold_minutes)
-    _plan(digest, max(at, hold), by, "scheduled", confirmed_count=ledger.audience(digest.publication).count())
+    _plan(digest, max(at, hold), by, "scheduled", confirmed_count=ledger.audience_of(digest).count())
     slots.place_of_digest(digest)
 
 
@@ -252,7 +269,9 @@ def _question(digest: Digest) -> str:
         return "The stored proof is not what was approved: its bytes were changed. Edit the digest and approve anew."
     if timezone.now() - digest.start_at > timedelta(seconds=settings.LATE_AFTER):
         return f"This was due on {digest.start_at:%d %B at %H:%M} UTC and the service was down. Send it now?"
-    now = ledger.audience(digest.publication).count()
+    now = ledger.audience_of(digest).count()
+    if digest.segment_id and not now:
+        return "Nobody is in the segment that this was approved for any more. Choose another, and approve anew."
     then = max(digest.proof.audience_count, digest.confirmed_count)
     if now > then * 1.1 and now - then > 10:
         return f"{now} members would receive this; when it was approved there were {then}. Send it to all of them?"

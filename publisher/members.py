@@ -9,11 +9,10 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils import timezone
 from email_validator import EmailNotValidError, validate_email
 
-from . import asking, consents, languages, links, notices
+from . import asking, consents, erasure, languages, links, notices
 from .delivery import manners
 from .lifecycle import Refusal, move, note
 from .models import (
-    Bounce,
     Consent,
     ConsentWording,
     Delivery,
@@ -158,10 +157,7 @@ def erase(member: Member, *, by: Person | None) -> None:
             return
         suppress(member.email, "erased")
         note(member, "erased", by=by)
-        Bounce.objects.filter(delivery__member=member).update(says="")
-        for row in Delivery.objects.filter(member=member):
-            Delivery.objects.filter(pk=row.pk).update(member=None, address=f"erased-{row.pk}", reply="")
-        member.delete()
+        erasure.forget(member)
 
 
 def _lock(**which: Any) -> dict[str, int]:

@@ -105,7 +105,7 @@ def _entry(digest: Digest, entry: Entry) -> letters.Entry:
 
 
 def _audience_count(whole: Digest | PostSet) -> int:
-    return ledger.audience(whole.publication).count() if isinstance(whole, Digest) else 0
+    return ledger.audience(whole.publication, _rule(whole)).count() if isinstance(whole, Digest) else 0
 
 
 def _content(whole: Digest | PostSet) -> dict[str, Any]:
@@ -127,8 +127,18 @@ def _content_of_digest(digest: Digest) -> dict[str, Any]:
         "text": made.text,
         "sender": _sender(digest.publication),
         "posts": [_post(post) for post in digest.posts.exclude(state="cancelled").select_related("channel")],
-        "audience": {"publication": digest.publication.slug, "subscription": "active"},
+        "audience": _audience(digest),
     }
+
+
+def _audience(digest: Digest) -> dict[str, Any]:
+    """The rule itself, and not only its name: a segment that is changed later is not what was approved."""
+    whole = {"publication": digest.publication.slug, "subscription": "active"}
+    return {**whole, "segment": digest.segment.name, "rule": _rule(digest)} if digest.segment else whole
+
+
+def _rule(digest: Digest) -> dict[str, Any]:
+    return dict(digest.segment.rule) if digest.segment else {}
 
 
 def _sender(publication: Publication) -> dict[str, str]:

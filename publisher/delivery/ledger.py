@@ -16,19 +16,30 @@ from django.utils import timezone
 
 from ..lifecycle import Refusal, move, note
 from ..models import Delivery, Digest, Person, Publication, Subscription
-from . import statements
+from . import audiences, statements
 
 State = Delivery.State
-_ACTIVE = Subscription.State.ACTIVE
 _OPEN = tuple(state for state in State if state not in Delivery.SETTLED)
 FIRST_REST, LONGEST_REST = timedelta(seconds=30), timedelta(minutes=10)
 #: Members frozen in one transaction: somebody who leaves meanwhile waits no longer than it takes.
 CHUNK = 2000
 
 
-def audience(publication: Publication) -> QuerySet[Subscription]:
-    """Who receives a digest of this publication that starts now."""
-    return Subscription.objects.filter(publication=publication, state=_ACTIVE)
+def audience(publication: Publication, rule: audiences.Rule | None = None) -> QuerySet[Subscription]:
+    """Who receives a digest of this publication that starts now; a rule names some of them."""
+    return audiences.of(publication, rule)
+
+
+def rule_of(digest: Digest) -> audiences.Rule:
+    """The rule that was approved, or lies before the approver, else that of the chosen segment; {} for all."""
+    frozen = digest.proof or digest.review
+    if frozen is not None:
+        return dict(frozen.audience.get("rule", {}))
+    return dict(digest.segment.rule) if digest.segment else {}
+
+
+def audience_of(digest: Digest) -> QuerySet[Subscription]:
+    return audience(digest.publication, rule_of(digest))
 
 
 def locked(pk: int) -> Digest:
@@ -46,11 +57,19 @@ def freeze_chunk(digest: Digest, size: int = CHUNK) -> bool:
         current = locked(digest.pk)
         if current.state != Digest.State.PREPARING:
             return False
-        last = statements.freeze(current.pk, current.publication_id, current.freeze_cursor, size, timezone.now())
+        last = _freeze(current, size)
         if last is None:
             return False
         Digest.objects.filter(pk=digest.pk).update(freeze_cursor=last)
     return True
+
+
+def _freeze(digest: Digest, size: int) -> int | None:
+    """The rule is the proof's: what somebody makes of the segment after the approval changes nothing."""
+    if rule := rule_of(digest):
+        chunk = audiences.next_ids(digest.publication, rule, digest.freeze_cursor, size)
+        return statements.freeze_some(digest.pk, chunk, timezone.now())
+    return statements.freeze(digest.pk, digest.publication_id, digest.freeze_cursor, size, timezone.now())
 
 
 def close_audience(digest: Digest) -> None:

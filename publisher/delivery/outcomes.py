@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -87,9 +88,8 @@ def lost(phase: Phase) -> Result:
 
 def taken(answer: bytes) -> Outcome:
     """The message was taken, says one plain line: `250 2.0.0 Ok: queued as 3F2A`."""
-    return Outcome(
-        Result.SENT, Phase.DOT, 250, enhanced_code(250, answer[4:24].decode()), answer.decode()[:500], "connection"
-    )
+    said = answer.decode()
+    return Outcome(Result.SENT, Phase.DOT, 250, enhanced_code(250, said[4:24]), unnamed(said)[:500], "connection")
 
 
 def broken(relay: object, phase: Phase, why: object) -> Outcome:
@@ -112,10 +112,22 @@ def made(result: Result, phase: Phase, text: str, reply: Reply | None = None, sc
     """Without a scope: a failure of ours is about what the phase is about, everything else about the connection."""
     about = scope or (BY_PHASE[phase] if result is Result.FAILED else "connection")
     code, enhanced = (reply.code, reply.enhanced) if reply else (None, None)
-    return Outcome(result, phase, code, enhanced, text[:500], about)
+    return Outcome(result, phase, code, enhanced, unnamed(text)[:500], about)
+
+
+_ADDRESS = re.compile(r"""[^\s<>()\[\],;:"'=]+@[\w.-]*\w""")
+AN_ADDRESS = "(address)"
+
+
+def unnamed(said: str) -> str:
+    """What a server said, without addresses: it names the recipient, or to whom that one's mail is passed on.
+
+    Journals, rows and logs have it from here, and nobody could find it there when that person is to be forgotten.
+    """
+    return _ADDRESS.sub(AN_ADDRESS, said) if "@" in said else said
 
 
 def refusal_in_words(outcome: Outcome) -> str:
-    """The relay's own words stay on the row and in the log: they may name an address."""
+    """Without the relay's own words, which stay on the row and in the log."""
     code = " ".join(str(part) for part in (outcome.code, outcome.enhanced) if part) or "no code"
     return f"The mail server refused us in the phase {outcome.phase.upper()} ({code})."

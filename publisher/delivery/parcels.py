@@ -47,7 +47,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from .. import links
 from .addresses import ascii_domain
 from .couriers import Answer, Couriers
-from .outcomes import Outcome, Result
+from .outcomes import Outcome, Result, unnamed
 from .providers import Provider, ProviderWrong, parse_provider
 from .replies import Phase, Scope
 from .wire import in_words
@@ -202,7 +202,7 @@ class Counter:
         result, phase, code, enhanced, scope = verdict
         label = self.provider.kind.label
         said = text if result is Result.SENT else f"{label}: {text}"
-        return Answer(Outcome(result, phase, code, enhanced, said[:500], scope), wait)
+        return Answer(Outcome(result, phase, code, enhanced, unnamed(said)[:500], scope), wait)
 
 
 def look(provider: Provider) -> tuple[bool, str]:

@@ -19,6 +19,7 @@ from .paces import Pace
 from .people import Person
 from .post_sets import PostSet
 from .publications import Publication, StandingSection
+from .segments import MemberTag, Segment, Upload, UploadPart
 from .sources import Source
 from .unasked import Unasked
 from .wordings import Wording
@@ -47,6 +48,7 @@ __all__ = [
     "Mailbox",
     "Measure",
     "Member",
+    "MemberTag",
     "Notice",
     "Pace",
     "Person",
@@ -56,6 +58,7 @@ __all__ = [
     "Proof",
     "Publication",
     "Run",
+    "Segment",
     "Slot",
     "Source",
     "StandingSection",
@@ -63,5 +66,7 @@ __all__ = [
     "Suppression",
     "Tag",
     "Unasked",
+    "Upload",
+    "UploadPart",
     "Wording",
 ]

@@ -9,6 +9,7 @@ from .lives import Lives, known_states, moves
 from .people import Person
 from .post_sets import PostSet
 from .publications import Publication
+from .segments import Segment
 
 DIGEST_MOVES = moves(
     {
@@ -47,6 +48,10 @@ class Digest(Lives):
     number = models.PositiveIntegerField(null=True, blank=True)
     date = models.DateField()
     introduction = models.TextField(blank=True)
+    #: Who receives it; nobody named: all members of the publication.
+    segment = models.ForeignKey(Segment, models.PROTECT, null=True, blank=True, related_name="digests")
+    #: It went out before this service was there: it is in the archive, and was never mailed from here.
+    archived = models.BooleanField(default=False)
     created_by = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="+")
     #: The one proof that lies before the approver, while it is in review.
     review = models.ForeignKey("Proof", models.PROTECT, null=True, blank=True, related_name="+")

@@ -37,7 +37,7 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
         "cost": together(said),
         "undescribed": sum(one.undescribed for one in said),
         "cards": _cards(digest) if any(one.picture for one in said) else [],
-        "audience_now": ledger.audience(digest.publication).count(),
+        "audience_now": ledger.audience_of(digest).count(),
         "editors": sorted(person.name for person in digests.editors_since_approval(digest)),
         "decisions": Approval.objects.filter(proof__digest=digest).select_related("person", "proof"),
         "why_not": digests.why_not(proof, request.user),

@@ -43,7 +43,7 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
         "known": {said.post.pk: posts.evidence(said.post) for said in listed},
         "moving": _moving(digest, listed),
         "form": ScheduleForm(),
-        "expected": ledger.audience(digest.publication).count() if digest.frozen_count is None else digest.frozen_count,
+        "expected": ledger.audience_of(digest).count() if digest.frozen_count is None else digest.frozen_count,
         "holds_back": manners.standing(digest),
         "history": newest(history(digest)),
     }

@@ -1,0 +1,124 @@
+"""Forgetting a person in every table: what is deleted, what is blanked, what is looked through.
+
+What hangs on the member goes with them. A delivery is kept for its count, without address, member and the server's
+words. And an address may stand where no row of the member's is: in a reason that one of the staff typed, in a list that
+waits to be imported. What servers say is rid of addresses as it comes in
+(`delivery/outcomes.py`), and journals and logs with it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+
+from django.apps import apps
+from django.db import connection, transaction
+from django.db.models import EmailField
+
+from .models import Bounce, Delivery, Digest, Event, Member, Notice, Person, Publication, Suppression, Upload
+
+#: Stands with a number where a delivery's address was, so that each row stays its own. No mail ever goes there.
+BLANKED = "erased-"
+THE_ADDRESS = "(an address, erased)"
+#: The member is deleted at the end; mails that have gone are looked through above; and the others are the house's own.
+_NOT_TO_DELETE = {Member, Notice, Person, Publication}
+#: As lists that were uploaded may be written. Without its NULs, UTF-16 reads as ASCII does.
+_WRITTEN = ("utf-8", "cp1252", "utf-16-le", "utf-16-be", "idna")
+
+
+def forget(member: Member) -> None:
+    """Delete the member, and whatever names an address of theirs; the counts of past sendings stay true.
+
+    The caller has locked the member, and has seen to it that the address is suppressed.
+    """
+    known = addresses_of(member)
+    blank(Delivery.objects.filter(member=member).values_list("pk", flat=True))
+    _blank_strays(known)
+    _delete_what_waits(known)
+    _rid_events_of(known)
+    _drop_uploads_with(known)
+    member.delete()
+    if connection.vendor == "sqlite":
+        transaction.on_commit(_shorten_log, robust=True)
+
+
+def addresses_of(member: Member) -> set[str]:
+    """The member's address, and those that they had when something was mailed to them."""
+    found = {member.email}
+    for mailed in (Delivery, Notice):
+        found |= set(mailed._default_manager.filter(member=member).values_list("address", flat=True).distinct())
+    return {address for address in found if "@" in address}
+
+
+def blank(rows: Iterable[int]) -> int:
+    """Take member, address and the server's words off these deliveries; how many. Their outcome stays."""
+    chosen = list(rows)
+    for pk in chosen:
+        Delivery.objects.filter(pk=pk).update(member=None, address=f"{BLANKED}{pk}", reply="")
+    Bounce.objects.filter(delivery_id__in=chosen).update(says="")
+    return len(chosen)
+
+
+def _blank_strays(known: Collection[str]) -> None:
+    """What was mailed to the address before the member came to be it, as another member or as nobody's."""
+    digests = list(Digest.objects.values_list("pk", flat=True))  # so that the index is used, which begins with them
+    others = Delivery.objects.filter(digest_id__in=digests, address__in=known)
+    blank(others.filter(member__isnull=True).values_list("pk", flat=True))
+    # Mails to staff are theirs, also where one of them is a member under the same address.
+    Notice.objects.filter(member__isnull=True, address__in=known).exclude(kind="alert").delete()
+
+
+def _delete_what_waits(known: Collection[str]) -> None:
+    """Whatever has an address and waits to become something: a request to join, a change to this address."""
+    for model in apps.get_app_config("publisher").get_models():
+        if model not in _NOT_TO_DELETE:
+            for field in model._meta.concrete_fields:
+                if isinstance(field, EmailField):
+                    model._default_manager.filter(**{f"{field.name}__in": known}).delete()
+
+
+def _rid_events_of(known: Collection[str]) -> None:
+    """Events hold no addresses; but one of the staff may have typed one, for a reason."""
+    for address in known:
+        anywhere = re.compile(re.escape(address), re.IGNORECASE)
+        for event in Event.objects.filter(why__icontains=address):
+            Event.objects.filter(pk=event.pk).update(why=anywhere.sub(THE_ADDRESS, event.why))
+        for row in Suppression.objects.filter(why__icontains=address):
+            Suppression.objects.filter(pk=row.pk).update(why=anywhere.sub(THE_ADDRESS, row.why))
+
+
+def _drop_uploads_with(known: Collection[str]) -> None:
+    """A list that names them is not taken in any more, and not kept: it has to be uploaded anew."""
+    sought = [form for address in known for form in _forms(address)]
+    for upload in Upload.objects.filter(parts__isnull=False).distinct():
+        if _names(b"".join(bytes(part.content) for part in upload.parts.all()), sought):
+            upload.parts.all().delete()
+            Upload.objects.filter(pk=upload.pk).update(
+                problem="Somebody in it was erased meanwhile: upload it anew.", rejected=[]
+            )
+    for upload in Upload.objects.exclude(rejected=[]):
+        if _names(str(upload.rejected).encode(), sought):
+            Upload.objects.filter(pk=upload.pk).update(rejected=[])
+
+
+def _forms(address: str) -> set[bytes]:
+    found = set()
+    for encoding in _WRITTEN:
+        try:
+            local, _, domain = address.partition("@")
+            spelled = local.encode() + b"@" + domain.encode("idna") if encoding == "idna" else address.encode(encoding)
+        except UnicodeError:
+            continue
+        found |= {spelled.lower(), spelled.replace(b"\0", b"").lower()}
+    return found
+
+
+def _names(content: bytes, sought: Iterable[bytes]) -> bool:
+    read = (content.lower(), content.replace(b"\0", b"").lower())
+    return any(form in each for form in sought for each in read)
+
+
+def _shorten_log() -> None:
+    """SQLite's log keeps pages as they were before; with nobody else reading it is cut off."""
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
