@@ -32,9 +32,16 @@ TIMES, SECONDS = 20, 3600
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def leave(request: HttpRequest, token: str) -> HttpResponse:
+    _leave_cookies_alone(request)
     response = _post(request, token) if request.method == "POST" else _ask(request, token)
     response["Referrer-Policy"] = "no-referrer"
     return response
+
+
+def _leave_cookies_alone(request: HttpRequest) -> None:
+    """A mail program may send cookies of anybody's, and gets none: what we do not know would be deleted or renewed."""
+    request.COOKIES.clear()
+    request.META.pop("CSRF_COOKIE_NEEDS_UPDATE", None)
 
 
 def _post(request: HttpRequest, token: str) -> HttpResponse:
