@@ -64,10 +64,6 @@ def _bluesky(number: int) -> tuple[str, dict[str, str], str]:
     return handle, {"app_password": f"pass-word-{number}"}, handle
 
 
-def _mastodon(number: int) -> tuple[str, dict[str, str], str]:
-    return f"@rooms_{number}@rooms.example", {"access_token": f"mastodon-token-{number}"}, f"rooms_{number}"
-
-
 ROOMS = {
     "x": Room("/x", "/x/log.json", r"POST /x/2/tweets ", r"GET /x/2/users/", ("post",), _x),
     "facebook": Room(
@@ -93,14 +89,6 @@ ROOMS = {
         r"GET /bluesky/xrpc/",
         ("post",),
         _bluesky,
-    ),
-    "mastodon": Room(
-        "/mastodon",
-        "/mastodon/log.json",
-        r"POST /mastodon/api/v1/statuses ",
-        r"GET /mastodon/api/v1/accounts/",
-        ("post",),
-        _mastodon,
     ),
 }
 
