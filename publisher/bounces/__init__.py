@@ -100,7 +100,8 @@ def note(delivery: Delivery, report: Report, source: str) -> bool:
             return False
         lifecycle.note(delivery, "came back", by=None, why=str(report.kind), bounce=bounce.pk)
         _apply(bounce, _believed(bounce))
-    _ask(bounce.digest)
+    if bounce.kind in _ASKS:
+        _ask(delivery.digest_id, bounce.kind)
     return True
 
 
@@ -140,6 +141,8 @@ def _waiting() -> QuerySet[Bounce]:
 
 
 def _believed(bounce: Bounce) -> bool:
+    if bounce.kind != Bounce.Kind.HARD:
+        return True  # it is asked of no other
     behind = Bounce.objects.filter(_unread_behind(), pk=bounce.pk).exists()
     return not behind and manners.bounces_believed(bounce.digest, timezone.now())
 
@@ -216,13 +219,15 @@ def _soft_days(delivery: Delivery, now: datetime) -> set[str]:
 # When a person has to look.
 
 
-def _ask(digest: Digest) -> None:
+_ASKS = {Bounce.Kind.HARD.value: manners.came_back, Bounce.Kind.POLICY.value: manners.refused}
+
+
+def _ask(digest_id: int, kind: str) -> None:
     """Pause it where too much comes back; where it is over, say so on its page and by mail. Once for each reason."""
-    digest.refresh_from_db()
-    asked = set(lifecycle.history(digest).filter(verb="asked").values_list("detail__of", flat=True))
-    for what, why in (("list", manners.came_back(digest)), ("refusals", manners.refused(digest))):
-        if why and what not in asked:
-            _ask_of(digest, what, why)
+    digest = Digest.objects.select_related("publication").get(pk=digest_id)
+    why = _ASKS[kind](digest)
+    if why and not lifecycle.history(digest).filter(verb="asked", detail__of=kind).exists():
+        _ask_of(digest, kind, why)
 
 
 def _ask_of(digest: Digest, what: str, why: str) -> None:

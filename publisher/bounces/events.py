@@ -1,7 +1,8 @@
 """What a mail provider tells of a letter, in django-anymail's words, as the same Report that a mail gives.
 
-A provider's "bounce" is anything from an address that does not exist to a refusal of us; its own suppression list is a
-"rejection". The server's words decide first, as everywhere; where they say nothing, whether the provider calls it final.
+A provider's "bounce" is anything from an address that does not exist to a refusal of us; its own list of those that it
+does not mail is a "rejection". The server's words decide first, as everywhere; where they say nothing, whether the
+provider calls it final.
 """
 
 from __future__ import annotations

@@ -9,6 +9,7 @@ return path); flufl.bounce for the wordings of servers that write their reports 
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ from flufl.bounce import all_failures
 
 from . import wordings
 from .wordings import Kind
+
+#: It has a line for each of its twenty detectors, with every mail.
+logging.getLogger("flufl.bounce").setLevel(logging.WARNING)
 
 #: So much of a mail is read: what came back may carry the whole letter behind it.
 LONGEST = 1_000_000

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from . import health, metrics
-from .public import archive, cards, feeds, friends, leaving, pictures, preferences, subscribing
+from .public import archive, cards, feeds, friends, leaving, pictures, preferences, subscribing, webhooks
 
 urlpatterns = [
     path("", archive.home, name="home"),
@@ -19,6 +19,7 @@ urlpatterns = [
     path("preferences/address/<str:token>/", preferences.change, name="change-address"),
     path("preferences/<str:token>/", preferences.page, name="preferences"),
     path("preferences/<str:token>/my-data.json", preferences.data, name="my-data"),
+    path("webhooks/<slug:provider>/", webhooks.take, name="webhook"),
     path("<slug:slug>/", archive.publication, name="archive"),
     path("<slug:slug>/subscribe/", subscribing.subscribe, name="subscribe"),
     path("<slug:slug>/subscribe/embedded/", subscribing.embedded, name="subscribe-embedded"),

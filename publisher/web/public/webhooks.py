@@ -1,4 +1,4 @@
-"""What a mail provider tells of our letters: /webhooks/mailgun/ and the like, signed with PUBLISHER_MAIL_PROVIDER_WEBHOOK.
+"""What a mail provider tells of our letters, at /webhooks/mailgun/ and the like, signed with a secret.
 
 django-anymail checks the signature and reads the event. Whom it is about is told by the token that we gave along with
 the letter and by nothing else: so that even a well signed event that somebody made up changes nothing. A repetition
@@ -42,7 +42,7 @@ VIEWS = {
 @never_cache
 @require_http_methods(["HEAD", "POST"])
 def take(request: HttpRequest, provider: str) -> HttpResponse:
-    """200 for what is signed, whatever it says; 403 for all else, and where no secret is set; 400 where it has no sense."""
+    """200 for what is signed, whatever it says; 403 for all else, and where no secret is set; 400 for what is torn."""
     if provider not in VIEWS or provider != settings.MAIL_PROVIDER.strip().lower():
         raise Http404
     if request.method == "HEAD":  # asked when the address is entered at the provider

@@ -8,10 +8,10 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
-from publisher import digests, posts
+from publisher import bounces, digests, posts
 from publisher.delivery import ledger, manners
 from publisher.lifecycle import Refusal, history
-from publisher.models import Delivery, Digest, Post
+from publisher.models import Bounce, Delivery, Digest, Post
 
 from ..forms import ScheduleForm, said
 from . import unknowns
@@ -21,6 +21,8 @@ from .telling import newest
 
 #: The states of a digest in which something happens by itself from second to second.
 MOVING = ("preparing", "sending")
+#: The states of a digest that nobody resumes: there the list is called right by a button of its own.
+STILL = ("sent", "cancelled")
 #: The states of a post in which nothing happens until a person decides.
 WAITING = ("unknown", "held")
 
@@ -45,6 +47,9 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
         "form": ScheduleForm(),
         "expected": ledger.audience_of(digest).count() if digest.frozen_count is None else digest.frozen_count,
         "holds_back": manners.standing(digest),
+        "came_back": [(Bounce.Kind(kind).label, n) for kind, n in bounces.counts(digest).items() if n],
+        "reasons": [(Bounce.Kind(each["kind"]).label, each) for each in bounces.reasons(digest)],
+        "believable": digest.state in STILL and manners.came_back(digest),
         "history": newest(history(digest)),
     }
     return render(request, "staff/digests/sending.html", context)
@@ -77,6 +82,12 @@ def pause(request: StaffRequest, pk: int) -> str:
 def resume(request: StaffRequest, pk: int) -> str:
     digests.resume(_digest(pk), by=request.user)
     return "It goes on where it was."
+
+
+@deed(back="sending")
+def believe(request: StaffRequest, pk: int) -> str:
+    bounces.believe(_digest(pk), by=request.user)
+    return "Noted: the list is right. The addresses that do not exist are not mailed any more."
 
 
 @deed(back="sending")
