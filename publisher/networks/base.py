@@ -17,6 +17,8 @@ from urllib.parse import quote, quote_plus
 
 HIDDEN = "[hidden]"
 LONGEST_REASON = 300
+#: A network that says "later" is asked again after a month at the latest, whatever its header holds.
+LONGEST_WAIT = 32 * 24 * 60 * 60
 
 
 @dataclass(frozen=True)
@@ -84,9 +86,10 @@ class Figures:
 
 
 class Failure(Exception):
-    """Has a `reason`: a sentence for staff, in which no secret stands."""
+    """Has a `reason`: a sentence for staff, in which no secret stands, and nothing that no database takes."""
 
     def __init__(self, reason: str) -> None:
+        reason = printable(reason)
         super().__init__(reason)
         self.reason = reason
 
@@ -105,7 +108,7 @@ class TryLater(Failure):
 
     def __init__(self, reason: str, *, after: int = 300, kind: str = "network") -> None:
         super().__init__(reason)
-        self.after = after
+        self.after = min(after, LONGEST_WAIT)
         self.kind = kind
 
 
@@ -216,9 +219,14 @@ def _disguises(secret: str) -> set[str]:
     return {secret, quoted, quote_plus(secret), quote(quoted, safe=""), json.dumps(secret)[1:-1]}
 
 
+def printable(text: str) -> str:
+    """The text without control characters and halves of surrogates, which JSON can hold and a row cannot."""
+    return "".join(character if character.isprintable() else " " for character in text)
+
+
 def brief(text: str, secrets: Iterable[str]) -> str:
     """A vendor's words in one line, bounded and scrubbed. Scrubbed first: half a secret would not be found."""
-    line = " ".join(scrub(text, secrets).split())
+    line = " ".join(printable(scrub(text, secrets)).split())
     return line if len(line) <= LONGEST_REASON else line[: LONGEST_REASON - 1] + "…"
 
 

@@ -236,7 +236,7 @@ class Facebook(Adapter):
             raise CannotLook("Facebook's answer about the page cannot be read.") from None
 
     def _post(self, post: Mapping[str, Any]) -> timeline.Standing:
-        url = post.get("permalink_url") or self._url(post["id"])
+        url = http.web_address(post.get("permalink_url")) or self._url(post["id"])
         at = datetime.fromisoformat(post["created_time"]).astimezone(UTC)
         return timeline.Standing(post["id"], url, post.get("message") or "", at, links(post))
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 
 from publisher.networks import http
-from publisher.networks.base import Failure, Figures, Refused, TryLater, Unknown, brief, quoting
+from publisher.networks.base import LONGEST_WAIT, Failure, Figures, Refused, TryLater, Unknown, brief, quoting
 
 # After a limit, where no header says how long.
 HOUR = 60 * 60
@@ -134,7 +134,7 @@ def pause(response: requests.Response) -> int:
 def rest(response: requests.Response) -> int:
     """Seconds for which the page posts nothing more after this one, which nearly used up a limit; else 0."""
     worst = [use for use in usage(response) if use.share >= NEARLY_ALL]
-    return max((max(use.wait, QUARTER) for use in worst), default=0)
+    return min(max((max(use.wait, QUARTER) for use in worst), default=0), LONGEST_WAIT)
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import socket
 import ssl
 import threading
@@ -212,6 +213,12 @@ def their_time(headers: Mapping[str, str]) -> datetime | None:
         return parsedate_to_datetime(headers.get("Date", "")).astimezone(UTC)
     except ValueError:
         return None
+
+
+def web_address(value: object) -> str | None:
+    """What a server says is an address, if staff may follow it; never javascript: or the like."""
+    fits = isinstance(value, str) and len(value) <= 2000 and value.isprintable()
+    return str(value) if fits and re.fullmatch(r"https?://\S+", str(value)) else None
 
 
 def whole_number(value: object) -> int | None:

@@ -44,7 +44,6 @@ from publisher.networks.mastodon_answers import (
     rest,
     status_in,
     told,
-    web_address,
 )
 from publisher.networks.mastodon_text import length, plain
 
@@ -203,7 +202,7 @@ class Mastodon(Adapter):
         except CannotLook as failure:
             return Account(name, url, failure.reason, refused=failure.refused)
         shown = me.get("display_name") or me.get("username")
-        return Account(f"{name} ({shown})", web_address(me.get("url")) or url, problem)
+        return Account(f"{name} ({shown})", http.web_address(me.get("url")) or url, problem)
 
     @property
     def _user(self) -> str:
@@ -354,7 +353,7 @@ class Mastodon(Adapter):
 
     def _url(self, status: Mapping[str, Any]) -> str:
         """Where a person sees it: the server says so."""
-        return web_address(status.get("url")) or f"{self._address}/@{self._user}/{status['id']}"
+        return http.web_address(status.get("url")) or f"{self._address}/@{self._user}/{status['id']}"
 
 
 def client(address: str, session: http.Session, token: str) -> mastodon.Mastodon:

@@ -67,11 +67,6 @@ def told(response: requests.Response) -> str:
     return next((answer[key] for key in ("error", "error_description") if isinstance(answer.get(key), str)), "")
 
 
-def web_address(value: object) -> str | None:
-    """What a server says is an address, if staff may follow it; never javascript: or the like."""
-    return value if isinstance(value, str) and len(value) <= 2000 and re.fullmatch(r"https?://\S+", value) else None
-
-
 def moment(text: str) -> datetime:
     at = datetime.fromisoformat(text)
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)

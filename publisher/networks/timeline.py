@@ -29,6 +29,10 @@ class Standing:
     at: datetime
     links: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        if not (isinstance(self.remote_id, str) and self.remote_id.isprintable() and 0 < len(self.remote_id) <= 200):
+            raise ValueError(f"{self.remote_id!r} is no name of a post")
+
 
 def pick(
     standing: Iterable[Standing], outgoing: Outgoing, *, since: datetime, known: Collection[str]
