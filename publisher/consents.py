@@ -30,6 +30,10 @@ def version(publication: Publication, language: str, number: str) -> ConsentWord
     return _versions(publication, language).filter(version=int(number)).first()
 
 
+def earlier(worded: ConsentWording) -> QuerySet[ConsentWording]:
+    return _versions(worded.publication, worded.language).filter(version__lt=worded.version)
+
+
 def change(publication: Publication, language: str, text: str, *, by: Person) -> ConsentWording:
     """From now on people say yes to these words. Who said yes before, said it to those that stood then."""
     text = " ".join(text.split())
