@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
+from . import asking
 from .models import Suppression, Unasked
 
 REMEMBERED = timedelta(days=90)
@@ -17,9 +18,12 @@ OVERALL = ((500, timedelta(hours=24)),)
 
 def allow(what: str, address: str, network: str) -> bool:
     """Whether one more mail may go to this address; if so it is counted. To be asked within a transaction."""
+    asking.in_turn()
     now = timezone.now()
     Unasked.objects.filter(at__lt=now - REMEMBERED).delete()
-    mailbox, origin = Suppression.fingerprints(address), Suppression.fingerprints(f"network {network}")
+    # Hashes of another kind than a suppression's: the tables tell nothing of each other.
+    mailbox = Suppression.fingerprints(f"unasked mailbox {asking.mailbox(address)}")
+    origin = Suppression.fingerprints(f"unasked network {network}")
     asked = Unasked.objects.all()
     for rows, limits in (
         (asked.filter(mailbox__in=mailbox), PER_MAILBOX),

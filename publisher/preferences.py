@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from . import caps, languages, links, members, notices, portability
+from . import caps, consents, languages, links, members, notices, portability
 from .lifecycle import Refusal, move, note
-from .models import Consent, Delivery, Farewell, Member, Notice, Publication, Subscription, Suppression
+from .models import ConsentWording, Delivery, Farewell, Member, Notice, Publication, Subscription, Suppression
 
 State = Subscription.State
 GOOD_FOR = timedelta(minutes=30)
@@ -59,31 +60,44 @@ def opened(token: str) -> Member | None:
 # What is received, and how.
 
 
-def offered(member: Member) -> list[tuple[Publication, bool]]:
+@dataclass(frozen=True)
+class Offer:
+    """A publication that the member may receive, and the words to which they say yes by choosing it."""
+
+    publication: Publication
+    received: bool
+    worded: ConsentWording
+
+
+def offered(member: Member, language: str = "") -> list[Offer]:
     """The publications of the organisations that the member knows, and whether each is received."""
     known = _publications(member).values("organisation")
     active = set(member.subscriptions.filter(state=State.ACTIVE).values_list("publication_id", flat=True))
     found = Publication.objects.filter(organisation__in=known).order_by("series", "pk")
-    return [(publication, publication.pk in active) for publication in found]
+    return [
+        Offer(each, each.pk in active, consents.current(each, languages.first_known(language, each.language)))
+        for each in found
+    ]
 
 
 def choose(
-    member: Member, wanted: Collection[int], *, language: str, plain_text: bool, ip: str | None, wording: str = ""
+    member: Member, wanted: Collection[int], *, language: str, plain_text: bool, network: str = "", read_in: str = ""
 ) -> None:
     """Receive these publications and no others of those offered; effective at once, also for a sending under way.
 
-    No further confirmation: the link came to the address itself. Refusal where the member was just erased.
+    No further confirmation: the link came to the address itself. `read_in` is the language of the page, in which they
+    read what they say yes to. Refusal where the member was just erased.
     """
     with transaction.atomic():
         _lock(member)
         chosen = language if language in languages.NAMES else ""
         Member.objects.filter(pk=member.pk).update(language=chosen, plain_text=plain_text)
         note(member, "edited", by=None, why=HOW, fields=["language", "plain_text"])
-        for publication, received in offered(member):
-            if publication.pk in wanted and not received:
-                _receive(member, publication, ip, wording)
-            elif publication.pk not in wanted:
-                _leave(member.subscriptions.filter(publication=publication))
+        for offer in offered(member, read_in):
+            if offer.publication.pk not in wanted:
+                _leave(member.subscriptions.filter(publication=offer.publication))
+            elif not offer.received:
+                _receive(member, offer, network)
 
 
 def leave_all(member: Member) -> None:
@@ -169,16 +183,16 @@ def _redirect(member: Member) -> None:
     waiting.exclude(digest__in=taken).update(address=member.email)
 
 
-def _receive(member: Member, publication: Publication, ip: str | None, wording: str) -> None:
+def _receive(member: Member, offer: Offer, network: str) -> None:
     subscription, new = Subscription.objects.get_or_create(
-        member=member, publication=publication, defaults={"state": State.PENDING}
+        member=member, publication=offer.publication, defaults={"state": State.PENDING}
     )
     if new:
         note(subscription, "joined", by=None, why=HOW)
     elif subscription.state != State.PENDING:
         move(subscription, State.PENDING, by=None, why=HOW)
-    Consent.objects.create(
-        subscription=subscription, how=HOW, ip=ip, wording=wording, confirmed_at=timezone.now()
+    subscription.consents.create(
+        how=HOW, network=consents.shortened(network), worded=offer.worded, confirmed_at=timezone.now()
     )
     move(subscription, State.ACTIVE, by=None, why=HOW)
 

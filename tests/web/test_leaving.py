@@ -8,7 +8,8 @@ import pytest
 from django.test import Client
 
 from publisher import links
-from publisher.models import Subscription
+from publisher.delivery import sending as sending_
+from publisher.models import Event, Subscription
 
 pytestmark = pytest.mark.django_db
 
@@ -125,3 +126,49 @@ def test_the_token_stays_with_us(mail_program: Client, link: str) -> None:
     for answer in (mail_program.get(link), one_click(mail_program, link, FORM)):
         assert answer["Referrer-Policy"] == "no-referrer"
         assert "no-store" in answer["Cache-Control"]
+
+
+@pytest.mark.parametrize("kind", [FORM, MULTIPART])
+def test_cookies_of_anybodys_change_nothing_and_are_not_answered(mail_program: Client, link: str, kind: str) -> None:
+    mail_program.cookies.load({"sessionid": "of-somebody-else", "csrftoken": "of-nobody"})
+    mail_program.cookies["messages"] = "broken"
+    for method in (mail_program.get, lambda address: one_click(mail_program, address, kind)):
+        answer = method(link)
+        assert (answer.status_code, "Set-Cookie" in answer.headers, answer.cookies) == (200, False, {})
+    assert states()[0] == "left"
+
+
+def test_a_reason_may_be_given_and_is_kept_without_the_person(mail_program: Client, link: str, publication: Any) -> None:
+    left = mail_program.post(link, {"List-Unsubscribe": "our button"}).content.decode()
+    assert ("tell us why" in left, left.count('type="radio"')) == (True, 6)
+    events = Event.objects.count()
+
+    thanked = mail_program.post(link, {"reason": "often"}).content.decode()
+
+    assert ("Thank you" in thanked, Event.objects.count()) == (True, events)
+    assert list(publication.farewells.values_list("reason", flat=True)) == ["often"]
+
+
+@pytest.mark.parametrize("reason", ["", "m0@members.example"])
+def test_only_a_reason_that_is_offered_is_kept_and_it_moves_nobody(
+    mail_program: Client, link: str, publication: Any, reason: str
+) -> None:
+    mail_program.post(link, {"reason": reason})
+    mail_program.post("/leave/forged/", {"reason": "often"})
+    assert (publication.farewells.count(), states()) == (0, ["active"] * 5)
+
+
+def test_who_leaves_while_a_digest_is_sent_gets_no_letter_of_it(
+    mail_program: Client, link: str, sending: Any, connected: Any
+) -> None:
+    assert one_click(mail_program, link, FORM).status_code == 200
+    assert sending_.send_batch(sending) == 5
+    mailed = [address for entry in connected.json("/mail/log.json") for address in entry["rcpt_to"]]
+    assert sorted(mailed) == [f"m{n}@members.example" for n in range(1, 5)]
+    assert sending.deliveries.get(state="skipped").address == "m0@members.example"
+
+
+def test_the_page_to_leave_speaks_the_language_that_was_chosen(mail_program: Client, link: str) -> None:
+    assert "¿Dejar de recibir Update?" in mail_program.get(link + "?lang=es").content.decode()
+    answer = mail_program.post(link, {"List-Unsubscribe": "our button", "lang": "es"})
+    assert "Ya no recibirá Update" in answer.content.decode()

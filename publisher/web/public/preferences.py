@@ -80,15 +80,16 @@ def _done(request: HttpRequest, member: Member) -> str:
             {int(pk) for pk in request.POST.getlist("publication") if pk.isascii() and pk.isdigit() and len(pk) < 18},
             language=request.POST.get("language", ""),
             plain_text=request.POST.get("plain_text") == "on",
-            ip=client.ip(request),
+            network=client.network(client.address(request)),
+            read_in=member.language,
         )
     return asked if asked in {"leave", "save"} else ""
 
 
 def _page(request: HttpRequest, token: str, member: Member, *, said: str, problem: str) -> HttpResponse:
-    offered = preferences.offered(member)
+    offered = preferences.offered(member, member.language)
     context = {
-        "publication": offered[0][0] if offered else None,
+        "publication": offered[0].publication if offered else None,
         "speaks": member.language,
         "member": member,
         "offered": offered,
