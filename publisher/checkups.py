@@ -11,7 +11,7 @@ from . import accounts, channels, notices
 from .lifecycle import Refusal, note
 from .models import Channel
 from .models.publications import printed
-from .networks.base import Account, Refused, TryLater
+from .networks.base import Account, Refused, TryLater, printable
 from .sealing import CannotUnseal
 
 EVERY = timedelta(days=1)
@@ -35,19 +35,22 @@ def daily(channel: Channel) -> bool:
 def look(channel: Channel) -> str:
     """What is wrong with the account, in a sentence; empty where it may post. Written on the channel with its time.
 
-    Credentials that are refused pause the channel before a post fails on them; trouble on the way does not.
+    Credentials that are refused pause the channel before a post fails on them, and those of another account before
+    one stands there; trouble on the way does not.
     """
-    account = _asked(channel)
-    found = {"checked_at": timezone.now(), "health": account.problem or ""}
+    account, before = _asked(channel), channel.health
+    problem = printable(account.problem or "")
+    found = {"checked_at": timezone.now(), "health": problem}
     if account.expires_at or not account.problem:
         found["expires_at"] = account.expires_at
     Channel.objects.filter(pk=channel.pk).update(**found)
     for name, value in found.items():
         setattr(channel, name, value)
-    if account.refused:
-        channels.pause(channel, account.problem or "The network accepts the credentials no more.")
+    # Of another account's credentials once: whoever resumed it since knows, as of an account that was renamed.
+    if account.refused or (account.strange and problem != before):
+        channels.pause(channel, problem or "The network accepts the credentials no more.")
     announce(channel)
-    return account.problem or ""
+    return problem
 
 
 def _asked(channel: Channel) -> Account:

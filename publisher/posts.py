@@ -146,7 +146,7 @@ def cancel(post: Post, *, by: Person, why: str = "") -> None:
 
 
 def resume_channel(channel: Channel, *, by: Person) -> None:
-    """A person has mended the account. Posts that were held with it are released one by one."""
+    """A person has mended the account. What is due goes out, and what is too late by its rule asks first."""
     if not Channel.objects.filter(pk=channel.pk, paused=True).update(paused=False, attention=""):
         raise NotAllowed(f"{channel} is not paused.")
     channel.paused, channel.attention = False, ""

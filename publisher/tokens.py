@@ -102,7 +102,8 @@ def _renew(channel: Channel, way: Consent, since: datetime) -> dict[str, Any]:
         _lost(channel)
         raise TryLater(LOST, after=LATER, kind="rate") from None
     channel.credentials = renewed
-    _let_go(channel, since, sealed_credentials=channel.sealed_credentials, health="")
+    mended = {"health": ""} if channel.health == LOST else {}
+    _let_go(channel, since, sealed_credentials=channel.sealed_credentials, **mended)
     note(channel, "renewed", by=None)
     return renewed
 
@@ -118,6 +119,7 @@ def _lost(channel: Channel) -> None:
     if Channel.objects.filter(pk=channel.pk).exclude(health=LOST).update(health=LOST):
         note(channel, "renewal lost", by=None, why=LOST)
         notices.tell_staff(channel.publication, headline=f"{channel}: an answer was lost", sentence=LOST)
+    channel.health = LOST
 
 
 @dataclass

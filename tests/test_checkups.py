@@ -10,7 +10,7 @@ import time_machine
 from django.db import connection
 from django.utils import timezone
 
-from publisher import checkups
+from publisher import checkups, posts
 from publisher.models import Channel, Event, Notice
 from publisher.sandbox import accounts
 from tests.meeting import at_once
@@ -67,11 +67,14 @@ def test_a_lost_key_pauses_the_channel(looked, settings):
     assert channel.paused
 
 
-def test_the_wrong_account_is_said(looked, channels):
+def test_credentials_of_another_account_pause_the_channel_before_a_post_stands_there(looked, channels, anne):
+    """Until a person says that it is right so: an account that was renamed."""
     Channel.objects.filter(network="x").update(account="somebody_else")
     found, channel = looked("x")
     assert found == "These are the keys of @reading_rooms, not of @somebody_else."
-    assert not channel.paused
+    assert (channel.paused, channel.attention, subjects()) == (True, found, ["x somebody_else is paused"])
+    posts.resume_channel(channel, by=anne)
+    assert (looked("x")[1].paused, len(subjects())) == (False, 1)
 
 
 @pytest.mark.parametrize(("days", "told"), [(15, []), (13, ["It ends on 18 February 2028."])])

@@ -66,6 +66,7 @@ class Account:
 
     `expires_at` is when the credentials, or the version of the interface, end by themselves; None: not known to end.
     `refused`: the problem is that the network accepts the credentials no more, so that no post would go out.
+    `strange`: they are another account's, so that posts would go out there.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Account:
     problem: str | None = None
     expires_at: datetime | None = None
     refused: bool = False
+    strange: bool = False
 
 
 @dataclass(frozen=True)

@@ -190,7 +190,7 @@ class Bluesky(Adapter):
             meaning = STATUSES.get(str(me.get("status")), DEACTIVATED)
             return Account(name, url, meaning.sentence, refused=True)
         if self.account and handle.casefold() != self.account.casefold():
-            return Account(name, url, f"This is the app password of @{handle}, not of {name}.")
+            return Account(name, url, f"This is the app password of @{handle}, not of {name}.", strange=True)
         return Account(f"@{handle}{self._called(handle)}", url)
 
     def _called(self, handle: str) -> str:

@@ -198,11 +198,12 @@ class Mastodon(Adapter):
         name, url = f"@{self.account}", f"{self._address}/@{self._user}"
         try:
             me, _ = self._me()
-            problem = self._not_ours(me) or self._too_small() or self._lacking()
+            strange = self._not_ours(me)
+            problem = strange or self._too_small() or self._lacking()
         except CannotLook as failure:
             return Account(name, url, failure.reason, refused=failure.refused)
         shown = me.get("display_name") or me.get("username")
-        return Account(f"{name} ({shown})", http.web_address(me.get("url")) or url, problem)
+        return Account(f"{name} ({shown})", http.web_address(me.get("url")) or url, problem, strange=bool(strange))
 
     @property
     def _user(self) -> str:

@@ -185,7 +185,7 @@ class X(Adapter):
         except CannotLook as failure:
             return Account(name, url, failure.reason, refused=failure.refused)
         if self.account and str(me.get("username", "")).casefold() != self.account.casefold():
-            return Account(name, url, f"These are the keys of @{me.get('username')}, not of {name}.")
+            return Account(name, url, f"These are the keys of @{me.get('username')}, not of {name}.", strange=True)
         if response.headers.get("x-access-level") == "read":
             return Account(name, url, "The X app may only read: give it write access.")
         return Account(f"{name} ({me.get('name', '')})", url)

@@ -39,7 +39,7 @@ MEANINGS = (
     Meaning(400, "duplicate content", Refused, "duplicate", "X already has a post with this text."),
     Meaning(400, "", Refused, "other", "X does not understand the request."),
     Meaning(401, "", Refused, "credentials", "X no longer accepts the keys: connect the account again."),
-    Meaning(402, "", Refused, "money", "The X account has no credits left: buy some, then approve again."),
+    Meaning(402, "", Refused, "money", "The X account has no credits left: buy some, then let it post again."),
     Meaning(403, "duplicate content", Refused, "duplicate", "X already has a post with this text."),
     Meaning(403, '"code":187', Refused, "duplicate", "X already has a post with this text."),
     Meaning(403, "too long", Refused, "text", "X says that the text is too long."),
