@@ -56,7 +56,7 @@ def report(provider: str, kind: str, reason: str | None, says: str, said: Mappin
 
 
 def _refused(reason: str | None, answer: Report, final: bool) -> Kind:
-    if reason in BY_REASON:
+    if reason and reason in BY_REASON:
         return BY_REASON[reason]
     if answer.kind is Kind.POLICY or wordings.FULL.search(answer.says):
         return answer.kind
