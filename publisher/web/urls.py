@@ -77,6 +77,7 @@ digest = [
     path("sending/pause/", sendings.pause, name="sending-pause"),
     path("sending/resume/", sendings.resume, name="sending-resume"),
     path("sending/cancel/", sendings.cancel, name="sending-cancel"),
+    path("sending/believe/", sendings.believe, name="sending-believe"),
     path("sending/deliveries/<int:delivery>/", unknowns.settle, name="delivery-settle"),
     path("sending/unknown/ticked/", unknowns.settle_ticked, name="unknown-ticked"),
     path("sending/unknown/all/", unknowns.settle_all, name="unknown-all"),
