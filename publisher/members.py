@@ -65,9 +65,11 @@ def join(
     with transaction.atomic():
         asking.in_turn()
         if _receives(address, publication) or not asking.may_ask(publication, address, network):
-            return
+            return  # before a row is made of somebody of whom nothing is to be kept
         member, _ = Member.objects.select_for_update().get_or_create(email=address, defaults=given)
         subscription = _wish(member, publication, how)
+        if subscription.state == State.ACTIVE:
+            return  # a list has just brought them
         _describe_unconfirmed(member, given)
         Consent.objects.create(
             subscription=subscription, how=how[:120], network=consents.shortened(network), worded=worded
@@ -192,13 +194,13 @@ def _receives(address: str, publication: Publication) -> bool:
 
 
 def _wish(member: Member, publication: Publication, how: str) -> Subscription:
-    """A subscription that waits for its confirmation; who left or was suppressed begins at the beginning."""
+    """A subscription that waits for its confirmation, if it is not active: who left begins at the beginning."""
     subscription, new = Subscription.objects.get_or_create(
         member=member, publication=publication, defaults={"state": State.PENDING}
     )
     if new:
         note(subscription, "joined", by=None, why=how)
-    elif subscription.state != State.PENDING:
+    elif subscription.state not in {State.PENDING, State.ACTIVE}:
         move(subscription, State.PENDING, by=None, why=how)
     return subscription
 

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 
 from publisher import links, members
-from publisher.models import Consent, Event, Member, Notice, Subscription, Suppression
+from publisher.models import Asked, Consent, Event, Member, Notice, Subscription, Suppression
 from tests import lists
 from tests.meeting import at_once
 
@@ -46,6 +46,7 @@ def addresses(count: int) -> list[str]:
 def forget_the_mails() -> None:
     """As if a day had gone by."""
     Notice.objects.all().delete()
+    Asked.objects.all().delete()
 
 
 def test_four_who_ask_at_once_for_one_address_are_one_mail_whatever_is_known_of_it(ask):
