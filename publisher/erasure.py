@@ -33,6 +33,7 @@ def forget(member: Member) -> None:
     """
     known = addresses_of(member)
     blank(Delivery.objects.filter(member=member).values_list("pk", flat=True))
+    _refuse(known - {member.email})
     _blank_strays(known)
     _delete_what_waits(known)
     _rid_events_of(known)
@@ -43,11 +44,12 @@ def forget(member: Member) -> None:
 
 
 def addresses_of(member: Member) -> set[str]:
-    """The member's address, and those that they had when something was mailed to them."""
-    found = {member.email}
-    for mailed in (Delivery, Notice):
-        found |= set(mailed._default_manager.filter(member=member).values_list("address", flat=True).distinct())
-    return {address for address in found if "@" in address}
+    """The member's address, and those to which letters for them went.
+
+    Not those of notices: a new address that was never confirmed may be anybody's.
+    """
+    mailed = Delivery.objects.filter(member=member).values_list("address", flat=True).distinct()
+    return {member.email, *(address for address in mailed if "@" in address)}
 
 
 def blank(rows: Iterable[int]) -> int:
@@ -57,6 +59,13 @@ def blank(rows: Iterable[int]) -> int:
         Delivery.objects.filter(pk=pk).update(member=None, address=f"{BLANKED}{pk}", reply="")
     Bounce.objects.filter(delivery_id__in=chosen).update(says="")
     return len(chosen)
+
+
+def _refuse(former: Collection[str]) -> None:
+    """Former addresses are not brought back either, but for one that is somebody else's by now."""
+    others = set(Member.objects.filter(email__in=former).values_list("email", flat=True))
+    for address in set(former) - others:
+        Suppression.objects.get_or_create(hash=Suppression.fingerprints(address)[0], defaults={"why": "erased"})
 
 
 def _blank_strays(known: Collection[str]) -> None:

@@ -18,6 +18,7 @@ from .models import (
     Delivery,
     Digest,
     Member,
+    Merged,
     Person,
     Publication,
     Subscription,
@@ -87,7 +88,7 @@ def confirm(token: str) -> Subscription | None:
     if ids is None or len(ids) != 1:
         return None
     with transaction.atomic():
-        _lock(subscriptions=ids[0])
+        lock(subscriptions=ids[0])
         subscription = Subscription.objects.select_related("member", "publication").filter(pk=ids[0]).first()
         if subscription is None or subscription.state not in {State.PENDING, State.ACTIVE}:
             return None
@@ -101,9 +102,11 @@ def leave(token: str) -> Publication | None:
     ids = links.read("leave", token)
     if ids is None or len(ids) != 2:
         return None
+    # Whoever was merged with another row leaves by the links in the letters to either.
+    merged = Merged.objects.filter(number=ids[0]).values_list("member", flat=True).first()
     with transaction.atomic():
-        _lock(pk=ids[0])
-        for subscription in Subscription.objects.filter(member_id=ids[0], publication_id=ids[1]):
+        lock(pk=merged or ids[0])
+        for subscription in Subscription.objects.filter(member_id=merged or ids[0], publication_id=ids[1]):
             if subscription.state in {State.ACTIVE, State.PENDING}:
                 move(subscription, State.LEFT, by=None, why="by the link in a letter")
     return Publication.objects.filter(pk=ids[1]).first()
@@ -113,7 +116,7 @@ def suppress(email: str, why: str) -> None:
     """Never mail this address again, in any publication, until the person themselves joins anew."""
     address = normalise(email)
     with transaction.atomic():
-        _lock(email=address)
+        lock(email=address)
         Suppression.objects.get_or_create(hash=Suppression.fingerprints(address)[0], defaults={"why": why})
         for subscription in Subscription.objects.filter(member__email=address, state=State.ACTIVE):
             move(subscription, State.SUPPRESSED, by=None, why=why)
@@ -128,7 +131,7 @@ def suppress_failed(digest: Digest, most: int = 200) -> int:
     if manners.believed(digest):
         with transaction.atomic():
             chosen = list(_no_such_address(digest).values_list("member_id", flat=True)[:most])
-            _lock(pk__in=chosen)
+            lock(pk__in=chosen)
             # Asked again under the lock: somebody may have confirmed a new joining meanwhile.
             found = list(_no_such_address(digest).filter(member_id__in=chosen).values_list("address", "enhanced"))
             for address, enhanced in found:
@@ -143,7 +146,7 @@ def suppress_returned(row: Delivery, why: str) -> bool:
     if row.member_id is None:
         return False
     with transaction.atomic():
-        _lock(pk=row.member_id)
+        lock(pk=row.member_id)
         active = Subscription.objects.filter(member=row.member_id, member__email=row.address, state=State.ACTIVE)
         tried = row.first_tried_at or row.digest.started_at or row.digest.state_since
         if not active.exists() or active.filter(state_since__gt=tried).exists():
@@ -155,14 +158,14 @@ def suppress_returned(row: Delivery, why: str) -> bool:
 def erase(member: Member, *, by: Person | None) -> None:
     """Forget a person: every field and address goes; the counts of past sendings stay true; never mailed again."""
     with transaction.atomic():
-        if not _lock(pk=member.pk):  # somebody else has just done it
+        if not lock(pk=member.pk):  # somebody else has just done it
             return
         suppress(member.email, "erased")
         note(member, "erased", by=by)
         erasure.forget(member)
 
 
-def _lock(**which: Any) -> dict[str, int]:
+def lock(**which: Any) -> dict[str, int]:
     """Lock these members until the transaction ends; their numbers by address.
 
     What is done to one person is done in turns: whoever comes second looks again, and finds what the first has done.

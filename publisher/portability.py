@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import models
 
-from .models import Digest, Event, Member, Person, Publication, Suppression
+from .models import ConsentWording, Digest, Event, Member, Person, Publication, Suppression
 
 #: Fields by model that a person is not given, and why not.
 OMITTED = {
@@ -28,6 +28,7 @@ NOT_THEIRS: dict[str, str] = {}
 _NAMED = {
     Publication: lambda row: row.slug,
     Digest: lambda row: row.label,
+    ConsentWording: lambda row: row.text,
     Person: lambda row: "somebody of the staff",
 }
 
@@ -73,7 +74,7 @@ def _row(row: models.Model, above: type[models.Model] | None = None) -> dict[str
 def _value(row: models.Model, field: Any) -> Any:
     value = getattr(row, field.name) if field.is_relation else field.value_from_object(row)
     if isinstance(value, models.Model):
-        return _NAMED.get(type(value), str)(value)  # type: ignore[operator]
+        return _NAMED.get(type(value), str)(value)
     return value.isoformat() if isinstance(value, date | datetime) else value
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from publisher import sources
+from publisher import sources, uploads
 from publisher.bounces import mailbox
 from publisher.models import Item, Source
 
@@ -26,3 +26,10 @@ def picture(item_id: int) -> None:
 @shared_task(name="workers.intake.bounces")
 def bounces(mailbox_id: int) -> None:
     mailbox.read_due(mailbox_id)
+
+
+@shared_task(name="workers.intake.upload")
+def upload(upload_id: int) -> None:
+    found = uploads.due().select_related("publication", "by").filter(pk=upload_id).first()
+    if found:
+        uploads.take(found)

@@ -6,17 +6,19 @@ import csv
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, BinaryIO, TextIO
 
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from ..imports import Broken, Imported, spreadsheet_safe
+from ..imports import Broken, preview, spreadsheet_safe
+from ..imports.columns import CALLED
 from ..lifecycle import Refusal
-from .answers import err, remark
+from .answers import as_json, err, remark, say, table
 
 #: So many rejected lines are shown; the file has them all.
 SHOWN = 20
@@ -98,7 +100,7 @@ class Watch:
             self._read += len(block)
             yield block
 
-    def see(self, report: Imported, rejected: Iterable[Broken] = ()) -> None:
+    def see(self, report: Any, rejected: Iterable[Broken] = ()) -> None:
         for broken in rejected:
             remark(f"{self._name}:{broken.line}: {broken.why}", "red")
         now = time.monotonic()
@@ -115,6 +117,53 @@ class Watch:
 
     def __exit__(self, *problem: object) -> None:
         self._bar.stop()
+
+
+def taken(file: Path, report: Path | None, bring: Callable[[Watch, str, Any], Iterable[Any]]) -> tuple[Any, str | None]:
+    """Import a file with `bring(watch, how, reject)`; the last report, and where its rejected lines are, if any."""
+    name = "standard-input" if str(file) == "-" else file.name
+    told, rejected = None, report or file.with_name(f"{name}.rejected.csv")
+    with opened(file) as source, Rejects(rejected, source) as rejects, Watch(source, name) as watch:
+        for told in bring(watch, f"import {name}", rejects.add):
+            watch.see(told, rejects.first())
+    return told, str(rejected) if told and told.rejected else None
+
+
+def named_columns(said: Sequence[str] | None) -> dict[str, str]:
+    """--column email=Correo --column first_name=Nombre"""
+    pairs = [each.partition("=") for each in said or ()]
+    if wrong := [name for name, sign, column in pairs if not sign or not column or name not in CALLED]:
+        raise Refusal(f"--column {wrong[0]}: say NAME=COLUMN, with one of {', '.join(CALLED)} as the name.")
+    return {name: column for name, _, column in pairs}
+
+
+def show_preview(file: Path, publication: Any, columns: Any, basis: str, first: int, json: bool) -> None:
+    with opened(file) as source:
+        blocks = iter(lambda: source.read(_BLOCK), b"")
+        seen = preview(blocks, publication, columns=columns, soft=basis == "soft_opt_in", first=first)
+    if json:
+        as_json(asdict(seen))
+        return
+    named = ", ".join(f"{what}: “{column}”" for what, column in seen.columns.items())
+    say(f"{seen.encoding}, parted by {seen.delimiter!r}; {named}. Nothing is stored.")
+    table(
+        "The first lines",
+        ["line", "address", "name", "becomes"],
+        ((j.line, j.email, j.name, j.becomes) for j in seen.lines),
+    )
+
+
+def tell_departed(told: Any, rejected: str | None, *, json: bool) -> None:
+    if json:
+        as_json({**asdict(told), "report": rejected})
+        return
+    say(f"{told.taken} taken, {told.known} gone already, {told.kept} kept as they are.")
+    tell_rejected(told.rejected, rejected)
+
+
+def tell_rejected(count: int, where: str | None) -> None:
+    if count:
+        remark(f"{count} line{'s'[: count != 1]} rejected: see {where}.", "red")
 
 
 def _size(source: BinaryIO) -> int | None:

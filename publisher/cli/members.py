@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import csv
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -8,57 +7,119 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import imports, members
+from .. import exports, imports, members, merging, portability, segments
 from ..lifecycle import Refusal
-from ..models import Member, Subscription
-from .answers import By, In, Json, as_json, remark, say, table, the_person, the_publication
-from .importing import Rejects, Watch, opened
+from ..models import Member
+from .answers import By, In, Json, as_json, say, table, the_person, the_publication
+from .importing import Watch, named_columns, opened, show_preview, taken, tell_departed, tell_rejected
 
-app = typer.Typer(help="Members: import, export, show, erase.", no_args_is_help=True)
+app = typer.Typer(help="Members: import, export, show, merge, erase.", no_args_is_help=True)
 
-_EXPORTED = ("email", "first_name", "last_name", "state", "since")
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", metavar="NAME=COLUMN", help="Which column is what, where its name does not tell it."),
+]
+Report = Annotated[
+    Path | None, typer.Option(metavar="PATH", help="Where rejected lines are written: else FILE.rejected.csv.")
+]
+# Not exists=True: this Typer then refuses “-”, whatever allow_dash says.
+ListFile = Annotated[Path, typer.Argument(dir_okay=False, readable=True, metavar="FILE.csv")]
 
 
 @app.command("import")
 def import_(
-    # Not exists=True: this Typer then refuses “-”, whatever allow_dash says.
-    file: Annotated[Path, typer.Argument(dir_okay=False, readable=True, metavar="FILE.csv")],
+    file: ListFile,
     basis: Annotated[str, typer.Option(help="consent or soft_opt_in: on what they may be mailed.")] = "consent",
-    report: Annotated[
-        Path | None, typer.Option(metavar="PATH", help="Where rejected lines are written: else FILE.rejected.csv.")
-    ] = None,
+    report: Report = None,
+    column: Columns = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; store nothing.")] = False,
+    preview: Annotated[
+        int, typer.Option(metavar="N", help="Show what would become of the first N lines, no more.")
+    ] = 0,
     publication: In = None,
     by: By = None,
     json: Json = False,
 ) -> None:
     """Read members from a CSV file (“-”: standard input). Nobody who left or is suppressed is made active again."""
-    chosen, person = the_publication(publication), the_person(by)
-    name = "standard-input" if str(file) == "-" else file.name
-    told, rejected = imports.Imported(), report or file.with_name(f"{name}.rejected.csv")
-    with opened(file) as source, Rejects(rejected, source) as rejects, Watch(source, name) as watch:
-        how = f"import {name}"
-        for told in imports.import_csv(watch.blocks(), chosen, by=person, basis=basis, how=how, reject=rejects.add):
-            watch.see(told, rejects.first())
+    chosen, columns = the_publication(publication), named_columns(column)
+    if preview:
+        show_preview(file, chosen, columns, basis, preview, json)
+        return
+    if dry_run:
+        _dry_run(file, chosen, columns, basis, json)
+        return
+    person = the_person(by)
+
+    def bring(watch: Watch, how: str, reject: Any) -> Any:
+        return imports.import_csv(
+            watch.blocks(), chosen, by=person, basis=basis, how=how, reject=reject, columns=columns
+        )
+
+    told, rejected = taken(file, report, bring)
     if json:
-        as_json({**asdict(told), "report": str(rejected) if told.rejected else None})
+        as_json({**asdict(told), "report": rejected})
         return
     say(f"{told.added} added, {told.known} known already, {told.refused} left or suppressed and not added.")
-    if told.rejected:
-        remark(f"{told.rejected} line{'s'[: told.rejected != 1]} rejected: see {rejected}.", "red")
+    tell_rejected(told.rejected, rejected)
+
+
+@app.command("import-leavers")
+def import_leavers(
+    file: ListFile,
+    report: Report = None,
+    column: Columns = None,
+    publication: In = None,
+    by: By = None,
+    json: Json = False,
+) -> None:
+    """Remember who left a former system, before its members are imported; of a list with states, only those."""
+    chosen, person, columns = the_publication(publication), the_person(by), named_columns(column)
+
+    def bring(watch: Watch, how: str, reject: Any) -> Any:
+        return imports.import_leavers(watch.blocks(), chosen, by=person, how=how, reject=reject, columns=columns)
+
+    tell_departed(*taken(file, report, bring), json=json)
 
 
 @app.command()
 def export(publication: In = None, json: Json = False) -> None:
-    """All subscriptions as CSV on standard output, safe to open in a spreadsheet."""
-    found = Subscription.objects.filter(publication=the_publication(publication))
-    rows = found.select_related("member").order_by("member_id")
+    """All subscriptions with states and consents as CSV on standard output, safe to open in a spreadsheet."""
+    chosen = the_publication(publication)
+    sys.stdout.writelines(exports.as_json(chosen) if json else exports.as_csv(chosen))
+
+
+@app.command()
+def data(email: str) -> None:
+    """All that is kept of one member, as JSON: what they may ask for."""
+    as_json(portability.portable(_named(email)))
+
+
+@app.command()
+def tag(
+    email: str, tags: Annotated[str, typer.Option("--tags", help="Parted by commas; no others stay.")], by: By = None
+) -> None:
+    """File a member under words; segments are made of them."""
+    segments.tag(_named(email), tags, by=the_person(by))
+    say("Filed.")
+
+
+@app.command()
+def alike(json: Json = False) -> None:
+    """Members whose addresses are two spellings of one."""
+    found = [[Member.objects.get(pk=pk).email for pk in group] for group in merging.alike()]
     if json:
-        as_json([dict(zip(_EXPORTED, _exported(row), strict=True)) for row in rows.iterator()])
-        return
-    writer = csv.writer(sys.stdout)
-    writer.writerow(_EXPORTED)
-    for row in rows.iterator():
-        writer.writerow(imports.spreadsheet_safe(cell) for cell in _exported(row))
+        as_json(found)
+    elif found:
+        table("Alike", ["addresses"], ([", ".join(group)] for group in found))
+    else:
+        say("No two members have the same address in two spellings.")
+
+
+@app.command()
+def merge(kept: str, gone: str, by: By = None) -> None:
+    """Let KEPT stand for a person who is in twice; of two states the stricter one wins."""
+    merging.merge(_named(kept), _named(gone), by=the_person(by))
+    say("Merged. Links in letters to either address lead to this member.")
 
 
 @app.command()
@@ -102,9 +163,21 @@ def erase(email: str, by: By = None) -> None:
     say("Erased. Only a keyed hash of the address is kept, so that it is never mailed again.")
 
 
-def _exported(row: Subscription) -> tuple[str, ...]:
-    member = row.member
-    return member.email, member.first_name, member.last_name, row.state, row.state_since.isoformat()
+def _dry_run(file: Path, publication: Any, columns: Any, basis: str, json: bool) -> None:
+    counts = imports.Imported()
+    with opened(file) as source, Watch(source, file.name) as watch:
+        reading = imports.opened(watch.blocks(), columns)
+        for chunk, added, known, refused in imports.dry_run(reading, publication, soft=basis == "soft_opt_in"):
+            counts.added, counts.known = counts.added + added, counts.known + known
+            counts.refused, counts.rejected = counts.refused + refused, counts.rejected + len(chunk.broken)
+            watch.see(counts, chunk.broken[:20])
+    if json:
+        as_json({**asdict(counts), "stored": False})
+        return
+    say(
+        f"{counts.added} would be added, {counts.known} are known already, {counts.refused} left or are suppressed and "
+        f"would not be added, {counts.rejected} lines would be rejected. Nothing was stored."
+    )
 
 
 def _named(email: str) -> Member:

@@ -20,9 +20,11 @@ from . import (
     post_sets,
     posts,
     publications,
+    segments,
     service,
     slots,
     starting,
+    suppressions,
     wordings,
 )
 
@@ -34,6 +36,8 @@ def grow(app: typer.Typer) -> None:
         deliveries,
         bounces,
         members,
+        segments,
+        suppressions,
         posts,
         publications,
         people,

@@ -11,8 +11,10 @@ import csv
 import io
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+
+from . import columns
 
 #: Characters that a line may have. The longest cell of a spreadsheet has half as many.
 LONGEST = 65_536
@@ -22,7 +24,8 @@ _LINES = 50
 _SHOWN = 500
 #: What a spreadsheet would take for the beginning of a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-_EMAIL_COLUMNS = frozenset({"email", "e-mail", "mail", "email address", "e-mail address"})
+#: What a list may say of a person beside the address and the names.
+MORE = ("language", "agreed_at", "tags", "state")
 _MARKS = {
     codecs.BOM_UTF8: "utf-8",
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16, whose mark is how this one begins
@@ -39,7 +42,11 @@ Record = tuple[int, str, str, str]
 
 
 class NoList(Exception):
-    """The file is no list of members at all. str() is a sentence for people."""
+    """The file is no list of members at all. str() is a sentence for people; `names` are its columns, if it has any."""
+
+    def __init__(self, says: str, names: list[str] | None = None) -> None:
+        super().__init__(says)
+        self.names = names or []
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,17 +71,21 @@ def shown(text: str) -> str:
 class Reading:
     """The records of a file that is read block by block. NoList where its first line names no addresses."""
 
-    def __init__(self, blocks: Iterable[bytes]) -> None:
+    def __init__(self, blocks: Iterable[bytes], said: Mapping[str, str] | None = None) -> None:
         self._marked, self._read, self._lost = False, 0, 0
         self._lines, self._ahead, self._number = _lines(self._texts(iter(blocks))), deque[str](), 0
         header = self._take() or ""
         self._delimiter = max(",;\t", key=header.count)
-        names = [_plain(name).casefold() for name in self._parse(header)[0] or []]
-        names = ["email" if name in _EMAIL_COLUMNS else name.replace(" ", "_") for name in names]
-        if "email" not in names:
-            raise NoList("The file's first line must name its columns, and one of them “email”.")
-        self._width, self._email = len(names), names.index("email")
-        self._first, self._last = (names.index(name) if name in names else -1 for name in ("first_name", "last_name"))
+        self.names = [_plain(_guessed(name)) for name in self._parse(header)[0] or []]
+        self.where = columns.found(self.names, said)
+        if "email" not in self.where:
+            says = "The file's first line must name its columns, and one of them “email”, or say which it is."
+            raise NoList(says, self.names)
+        self._width, self._email = len(self.names), self.where["email"]
+        self._first, self._last = self.where.get("first_name", -1), self.where.get("last_name", -1)
+        self._more = {name: self.where[name] for name in MORE if name in self.where}
+        #: What the record that was given last says beside: {"language": "es", "tags": "Lima; Cusco"}.
+        self.more: dict[str, str] = {}
 
     def __iter__(self) -> Iterator[Record | Broken]:
         while (line := self._take()) is not None:
@@ -90,6 +101,8 @@ class Reading:
         if self._lost and not line.isascii():
             cells = [_guessed(cell) for cell in cells]
         cells += [""] * (self._width - len(cells) + 1)  # one more than named: for a column that is not there
+        if self._more:
+            self.more = {name: _plain(cells[at]) for name, at in self._more.items()}
         return number, _plain(cells[self._email]), _plain(cells[self._first]), _plain(cells[self._last])
 
     def _wrong(self, text: str, cells: list[str] | None, more: list[str]) -> str:
@@ -118,6 +131,19 @@ class Reading:
         if _LOST.search(email) and self._windows:  # a name may be guessed, an address not
             return "The address is not written in UTF-8: save the file as CSV UTF-8."
         return "Characters in this line cannot be read, in UTF-8 or otherwise."
+
+    def forget(self, name: str) -> None:
+        """Read it as if it had no such column."""
+        self._more.pop(name, None)
+
+    @property
+    def delimiter(self) -> str:
+        return self._delimiter
+
+    @property
+    def encoding(self) -> str:
+        """As far as was read."""
+        return "Windows-1252" if self._windows else "UTF-8 or UTF-16, by its mark" if self._marked else "UTF-8"
 
     @property
     def _windows(self) -> bool:
@@ -212,7 +238,7 @@ def _plain(cell: str) -> str:
 
 def _guessed(cell: str) -> str:
     """What is no UTF-8 in it, taken for Windows-1252."""
-    return cell if cell.isascii() else _LOST.sub(lambda found: _WINDOWS[found[0]], cell)
+    return cell if cell.isascii() else _LOST.sub(lambda found: _WINDOWS.get(found[0], found[0]), cell)
 
 
 def _windows_1252(lost: str) -> str:

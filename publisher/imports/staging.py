@@ -23,19 +23,20 @@ from ..models import Consent, Publication, Suppression
 _STAGED = {
     "postgresql": """
         CREATE TEMPORARY TABLE IF NOT EXISTS staged (
-            email text, first_name text, last_name text,
+            email text, first_name text, last_name text, language text, agreed text,
             id bigint DEFAULT nextval('publisher_member_id_seq'),
             subscription_id bigint DEFAULT nextval('publisher_subscription_id_seq'))""",
     "sqlite": """
         CREATE TEMPORARY TABLE IF NOT EXISTS staged (
-            email text, first_name text, last_name text, id bigint, subscription_id bigint)""",
+            email text, first_name text, last_name text, language text, agreed text,
+            id bigint, subscription_id bigint)""",
 }
 _LAST_NUMBERS = """
     SELECT coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'publisher_member'), 0),
            coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'publisher_subscription'), 0)"""
 _MEMBERS = """
     INSERT INTO publisher_member (id, email, first_name, last_name, language, joined_at)
-    SELECT id, email, first_name, last_name, '', %s FROM staged WHERE true ORDER BY email
+    SELECT id, email, first_name, last_name, language, %s FROM staged WHERE true ORDER BY email
     ON CONFLICT (email) DO NOTHING"""
 _LOCK = """
     SELECT count(*) FROM (
@@ -63,9 +64,13 @@ _REFERENCES_HOLD = """
     WHERE current_setting('is_superuser') = 'on' AND person.id IS NOT DISTINCT FROM %s"""
 _LOOK_THEM_UP = """
     SELECT set_config('session_replication_role', 'origin', true) WHERE current_setting('is_superuser') = 'on'"""
+_AGREED = {
+    "postgresql": "coalesce(nullif(agreed, '')::timestamptz, %s)",
+    "sqlite": "coalesce(nullif(agreed, ''), %s)",
+}
 _CONSENTS = """
     INSERT INTO publisher_consent (subscription_id, basis, how, wording, by_id, at, confirmed_at)
-    SELECT subscription_id, %s, %s, '', %s, %s, %s FROM staged"""
+    SELECT subscription_id, %s, %s, '', %s, {agreed}, %s FROM staged"""
 
 #: Addresses whose suppression is asked for at once: SQLite takes so many in one statement.
 _ASKED = 5_000
@@ -92,9 +97,9 @@ class _Overtaken(Exception):
     """Somebody was erased or suppressed while we waited for them: nothing was done, look again."""
 
 
-def staged(address: str, first_name: str, last_name: str) -> str:
+def staged(address: str, first_name: str, last_name: str, language: str = "", agreed: str = "") -> str:
     """A person as a line of COPY, but for backslashes. No tab and no line end is in an address or a name by now."""
-    return f"{address}\t{first_name}\t{last_name}\n"
+    return f"{address}\t{first_name}\t{last_name}\t{language}\t{agreed}\n"
 
 
 def bring(people: list[str], terms: Terms) -> Counted:
@@ -118,7 +123,9 @@ def _bring(cursor: CursorWrapper, people: list[str], terms: Terms) -> Counted:
     if prints.suppressed() != gone:
         raise _Overtaken
     left = states.get("left", 0) + states.get("suppressed", 0)
-    return Counted(_add(cursor, terms), sum(states.values()) - left, len(gone) + left)
+    added = _add(cursor, terms)
+    cursor.execute("DELETE FROM staged")  # the table lives as long as the connection, and nobody may be found in it
+    return Counted(added, sum(states.values()) - left, len(gone) + left)
 
 
 def _meet(cursor: CursorWrapper, expected: int, publication: Publication) -> dict[str, int]:
@@ -161,15 +168,14 @@ class _Prints:
 
 def _stage(cursor: CursorWrapper, people: list[str]) -> None:
     cursor.execute(_STAGED[connection.vendor])
-    cursor.execute("DELETE FROM staged")
     if connection.vendor == "postgresql":
-        with cursor.copy("COPY staged (email, first_name, last_name) FROM STDIN") as copy:
+        with cursor.copy("COPY staged (email, first_name, last_name, language, agreed) FROM STDIN") as copy:
             copy.write("".join(people).replace("\\", "\\\\"))
         return
     cursor.execute(_LAST_NUMBERS)
     member, subscription = cursor.fetchone()
     rows = [(*person[:-1].split("\t"), member + n, subscription + n) for n, person in enumerate(people, start=1)]
-    cursor.executemany("INSERT INTO staged VALUES (%s, %s, %s, %s, %s)", rows)
+    cursor.executemany("INSERT INTO staged VALUES (%s, %s, %s, %s, %s, %s, %s)", rows)
 
 
 def _add(cursor: CursorWrapper, terms: Terms) -> int:
@@ -177,7 +183,8 @@ def _add(cursor: CursorWrapper, terms: Terms) -> int:
     now = _now()
     with _references_held(cursor, terms):
         cursor.execute(_SUBSCRIPTIONS, [terms.publication.pk, now])
-        cursor.execute(_CONSENTS, [terms.basis, terms.how, terms.by_id, now, now])
+        consents = _CONSENTS.format(agreed=_AGREED[connection.vendor])
+        cursor.execute(consents, [terms.basis, terms.how, terms.by_id, now, now])
         added = int(cursor.rowcount)
     return added
 

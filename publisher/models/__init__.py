@@ -19,7 +19,7 @@ from .paces import Pace
 from .people import Person
 from .post_sets import PostSet
 from .publications import Publication, StandingSection
-from .segments import MemberTag, Segment, Upload, UploadPart
+from .segments import MemberTag, Merged, Segment, Upload, UploadPart
 from .sources import Source
 from .unasked import Unasked
 from .wordings import Wording
@@ -49,6 +49,7 @@ __all__ = [
     "Measure",
     "Member",
     "MemberTag",
+    "Merged",
     "Notice",
     "Pace",
     "Person",

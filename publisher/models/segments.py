@@ -26,6 +26,16 @@ class MemberTag(models.Model):
         return self.name
 
 
+class Merged(models.Model):
+    """The number of a row that was merged into another: letters of years ago lead to it by their links."""
+
+    number = models.BigIntegerField(primary_key=True)
+    member = models.ForeignKey(Member, models.CASCADE, related_name="merged")
+
+    def __str__(self) -> str:
+        return f"former member {self.number}"
+
+
 class Segment(models.Model):
     """A part of a publication's members, by a rule that is data. A proof holds a copy of the rule."""
 

@@ -18,7 +18,7 @@ def filled(model: type[models.Model], member: Any) -> models.Model:
     """One row of the model that hangs on the member, each of its fields filled."""
     row = member if model is Member else model(**_related(model, member))
     for field in model._meta.concrete_fields:
-        if not field.primary_key and not field.is_relation:
+        if not isinstance(field, models.AutoField) and not field.is_relation:
             setattr(row, field.attname, _value(field, member))
     row.save()
     return row
