@@ -200,5 +200,5 @@ def _named(chance: random.Random, most: int) -> str:
 
 
 def _fits(name: str) -> bool:
-    """No line end, and no tab: a sender's name is approved by people, and such a one is refused."""
-    return name.isprintable() and len(name) <= 120
+    """A sender's name is approved by people: it has no line end, no tab and nothing like a field."""
+    return name.isprintable() and len(name) <= 120 and "{" not in name

@@ -61,6 +61,8 @@ BOUNCE_ADDRESS = os.environ.get("PUBLISHER_BOUNCE_ADDRESS", "").strip()
 # The mailbox where they arrive, and what a provider signs its events with: publisher/bounces/ says what is wrong.
 BOUNCE_IMAP_URL = os.environ.get("PUBLISHER_BOUNCE_IMAP_URL", "").strip()
 MAIL_PROVIDER_WEBHOOK = os.environ.get("PUBLISHER_MAIL_PROVIDER_WEBHOOK", "").strip()
+# Whom the deliverability doctor asks about domains; empty: as everything on this machine does.
+DNS_SERVERS = os.environ.get("PUBLISHER_DNS_SERVERS", "").strip()
 
 # What the delivery and the networks talk to. Empty means: nothing is connected yet.
 SMTP_URL = os.environ.get("PUBLISHER_SMTP_URL", "")

@@ -97,7 +97,9 @@ def _phrase(person: str, room: int) -> list[str]:
         return encoded_words(person, room)
     if _ATOMS.fullmatch(person):
         return person.split(" ")
-    return ['"' + re.sub(r'(["\\])', r"\\\1", person) + '"']
+    quoted = '"' + re.sub(r'(["\\])', r"\\\1", person) + '"'
+    # What stands in quotes is one word: a line of more than 78 characters, which RFC 5322 §2.1.1 would have folded.
+    return [quoted] if len(quoted) <= room else encoded_words(person, room)
 
 
 def _q_size(value: str) -> int:

@@ -13,6 +13,7 @@ from .staff import (
     digests,
     epochs,
     figures,
+    healths,
     items,
     joining,
     members,
@@ -163,6 +164,8 @@ staff: list[URLPattern | URLResolver] = [
     path("joining/<slug:slug>/", joining.detail, name="joining"),
     path("joining/<slug:slug>/<slug:language>/reword/", joining.reword, name="joining-reword"),
     path("epoch/", epochs.detail, name="epoch"),
+    path("health/", healths.detail, name="staff-health"),
+    path("health/look/", healths.look, name="staff-health-look"),
     path("epoch/confirm/", epochs.confirm, name="epoch-confirm"),
 ]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 
 from benchmarks import deliverability_population as population
 from publisher.deliverability.rules import Facts
+
+from .nameserver import Zone, serving
 
 NOON = datetime(2007, 3, 31, 12, 0, tzinfo=UTC)
 
@@ -42,3 +45,25 @@ def facts(sample: population.Message) -> Facts:
 
 def facts_of(message: population.Message) -> Facts:
     return Facts("https://news.example", message.postal_address, message.at, message.signed)
+
+
+@pytest.fixture(scope="session")
+def nameserver() -> Iterator[tuple[Zone, str]]:
+    zone = Zone()
+    with serving(zone) as address:
+        yield zone, address
+
+
+@pytest.fixture
+def zone(nameserver: tuple[Zone, str], settings: Any) -> Zone:
+    """What the DNS says of reading-rooms.example: all that it should; of anything else it knows nothing."""
+    zone, settings.DNS_SERVERS = nameserver
+    zone.records, zone.broken, zone.asked = [], set(), []
+    zone.put(
+        'reading-rooms.example. IN TXT "v=spf1 ip4:198.51.100.7 ~all"',
+        "reading-rooms.example. IN MX 10 mail.reading-rooms.example.",
+        '_dmarc.reading-rooms.example. IN TXT "v=DMARC1; p=quarantine; rua=mailto:dmarc@reading-rooms.example"',
+        "mail.reading-rooms.example. IN A 198.51.100.7",
+        "7.100.51.198.in-addr.arpa. IN PTR mail.reading-rooms.example.",
+    )
+    return zone
