@@ -1,4 +1,4 @@
-"""How often strangers may have us send a mail to an address that they typed: counted by keyed hashes, never by address."""
+"""How often strangers may have us send a mail to an address that they typed: counted by keyed hashes alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What members decide themselves: what they receive, in which language, as plain text or not, and where; or nothing more.
+"""What members decide themselves: what they receive, in which language, as plain text or not, and where; or nothing.
 
 All of it behind a link that is mailed to the address on file, and good for half an hour: letters are forwarded, so the
 lasting link in them can only unsubscribe.

@@ -1,7 +1,7 @@
 """Searching in the archive: without regard to case and accents, alike on both databases.
 
-Neither LIKE does that by itself: SQLite's knows the case of ASCII alone, PostgreSQL's goes by the locale of whoever made
-the cluster. So both sides are folded: taken apart (NFKD), the marks left out, in lower case.
+Neither LIKE does that by itself: SQLite's knows the case of ASCII alone, PostgreSQL's goes by the locale of whoever
+made the cluster. So both sides are folded: taken apart (NFKD), the marks left out, in lower case.
 """
 
 from __future__ import annotations

@@ -65,7 +65,9 @@ def test_a_name_is_given_only_where_it_is_confirmed(sent: Any, members: Any) -> 
     Member.objects.filter(pk=rosa.pk).update(first_name="Buy pills", last_name="")
     rosa.refresh_from_db()
     forward(sent, "a@friends.example", sender=rosa)
-    Consent.objects.create(subscription=rosa.subscriptions.get(), how="subscribe page", confirmed_at="2007-01-01T00:00Z")
+    Consent.objects.create(
+        subscription=rosa.subscriptions.get(), how="subscribe page", confirmed_at="2007-01-01T00:00Z"
+    )
     forward(sent, "b@friends.example", sender=rosa)
 
     first, second = Notice.objects.order_by("pk").values_list("text", flat=True)

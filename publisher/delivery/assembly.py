@@ -4,7 +4,8 @@
     segments + a member's values | join | a message                  for each member
 
 A message is RFC 5322, multipart/alternative (or text/plain alone), quoted-printable, CRLF alone, with no dot at the
-beginning of a line: it goes over the wire as it is. The same arguments give the same bytes, so a retry sends what the first attempt sent.
+beginning of a line: it goes over the wire as it is. The same arguments give the same bytes, so a retry sends what the
+first attempt sent.
 """
 
 from __future__ import annotations

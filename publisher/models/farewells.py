@@ -4,7 +4,6 @@ from django.db import models
 
 from .publications import Publication
 
-
 #: What the page asks, in the order of the reasons.
 REASON_SENTENCES = (
     "It comes too often",

@@ -22,7 +22,9 @@ def left(address: str, at: float, status: int = 200, *, redirects: bool = False)
 def test_the_oracle_sees_a_letter_whose_claim_came_after_the_answer() -> None:
     posts = [left("early", 10.0), left("claimed", 10.0), left("spared", 10.0), left("again", 10.0)]
     claims = [("early", 11.0), ("claimed", 9.0), ("again", 9.0), ("again", 10.5)]
-    taken = accepted(["9.5 opened 1 - -", "12.0 accepted 1 early <a>", "12.5 accepted 1 claimed <b>", "13 accepted 1 again <c>"])
+    taken = accepted(
+        ["9.5 opened 1 - -", "12.0 accepted 1 early <a>", "12.5 accepted 1 claimed <b>", "13 accepted 1 again <c>"]
+    )
 
     told = verdict(posts, claims, taken)
 

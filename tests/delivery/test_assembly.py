@@ -54,7 +54,7 @@ def assembly(letter: Letter = LETTER, **changes: Any) -> Assembly:
 
 
 def values(first_name: str = "Rosa", key: str = "MTcuMX5kYW50ZQ/") -> dict[str, str]:
-    return {"first_name": first_name, "unsubscribe_url": LEAVE + key, "view_url": VIEW}
+    return {"first_name": first_name, "last_name": "Vega", "unsubscribe_url": LEAVE + key, "view_url": VIEW}
 
 
 def made(
@@ -164,7 +164,8 @@ def test_any_link_stands_whole_in_its_header_and_in_both_parts(first: str, key: 
 
 
 fields = st.sampled_from(["{first_name}", "{first_name|friend}", "{first_name|.x}", "{first_name| }", "{first_name",
-                          "{{first_name}}", "{unsubscribe_url}", "{view_url}", "{surname|x}"])  # fmt: skip
+                          "{{first_name}}", "{unsubscribe_url}", "{view_url}", "{surname|x}",
+                          "{last_name}", "{last_name|.y}", "{last_name}{first_name}"])  # fmt: skip
 lines = st.sampled_from(["\n", "\r\n", "\r", ".\n", "\n.", " \n", "\t\n", "x" * 75, "=" * 30])
 letters = st.lists(fields | lines | awkward | st.text(max_size=90), max_size=30).map("".join)
 
@@ -176,7 +177,7 @@ letters = st.lists(fields | lines | awkward | st.text(max_size=90), max_size=30)
 )
 def test_any_letter_reads_the_same_wherever_its_lines_and_fields_fall(body: str, first: str, plain: bool) -> None:
     # A line end at the seam of a value, or none, is one line end: the plain one sees "\r" + "\n" where there is none.
-    assume(not re.search(r"\r\{first_name[^}]*\}\n", body))
+    assume(not re.search(r"\r(?:\{(?:first|last)_name[^}]*\})+\n", body))
     letter = Letter("Update", html=body, text=body)
     message = made(letter, merged=values(first), plain=plain)
     assert_reads_as(message, reference(letter, "Rosa Flores", values(first), plain=plain))

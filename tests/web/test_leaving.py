@@ -138,7 +138,9 @@ def test_cookies_of_anybodys_change_nothing_and_are_not_answered(mail_program: C
     assert states()[0] == "left"
 
 
-def test_a_reason_may_be_given_and_is_kept_without_the_person(mail_program: Client, link: str, publication: Any) -> None:
+def test_a_reason_may_be_given_and_is_kept_without_the_person(
+    mail_program: Client, link: str, publication: Any
+) -> None:
     left = mail_program.post(link, {"List-Unsubscribe": "our button"}).content.decode()
     assert ("tell us why" in left, left.count('type="radio"')) == (True, 6)
     events = Event.objects.count()

@@ -35,9 +35,7 @@ def link(rosa: Any) -> str:
 
 
 def test_the_link_is_asked_for_with_one_answer_for_all(browser: Client, rosa: Any) -> None:
-    known, stranger = (
-        browser.post("/preferences/", {"email": email}) for email in (rosa.email, "x0@members.example")
-    )
+    known, stranger = (browser.post("/preferences/", {"email": email}) for email in (rosa.email, "x0@members.example"))
 
     assert (known.status_code, stranger.status_code) == (200, 200)
     assert known.content.replace(b"m0@", b"x0@") == stranger.content
@@ -54,7 +52,11 @@ def test_what_is_no_address_is_asked_for_again(browser: Client, typed: str, read
 def test_a_network_asks_only_so_often(browser: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("publisher.web.public.preferences.TIMES", 2)
 
-    assert [browser.post("/preferences/", {"email": f"x{n}@y.example"}).status_code for n in range(3)] == [200, 200, 429]
+    assert [browser.post("/preferences/", {"email": f"x{n}@y.example"}).status_code for n in range(3)] == [
+        200,
+        200,
+        429,
+    ]
 
 
 def test_the_page_shows_what_is_received_and_saves_what_is_chosen(

@@ -145,7 +145,9 @@ def test_the_feed_keeps_the_rules_of_rfc_4287(client: Any, past: Any) -> None:
     assert [content.get("type") for content in root.iter(f"{ATOM}content")] == ["html", "html"]
 
 
-def test_an_empty_feed_is_a_feed_and_an_unchanged_one_is_not_sent_again(client: Any, publication: Any, past: Any) -> None:
+def test_an_empty_feed_is_a_feed_and_an_unchanged_one_is_not_sent_again(
+    client: Any, publication: Any, past: Any
+) -> None:
     assert feedparser.parse(client.get("/update/feed.atom").content).bozo is False
     past(118, "Books cross the lake")
     tag = client.get("/update/feed.atom")["ETag"]

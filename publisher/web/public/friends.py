@@ -45,7 +45,13 @@ def _answer(request: HttpRequest, digest: Digest, entry: Entry | None) -> HttpRe
         return _page(request, digest, entry)
     spoken, answer_at = speaking.language(request, digest.publication), time.monotonic() + EVENLY
     if client.asks_too_often(request, "friend", times=TIMES, seconds=SECONDS):
-        return _page(request, digest, entry, languages.say(spoken, "Many have asked from your network. Try again in an hour."), 429)
+        return _page(
+            request,
+            digest,
+            entry,
+            languages.say(spoken, "Many have asked from your network. Try again in an hour."),
+            429,
+        )
     try:
         if not request.POST.get(ROBOTS_FIELD):
             _send(request, digest, entry, spoken)
@@ -68,7 +74,13 @@ def _send(request: HttpRequest, digest: Digest, entry: Entry | None, spoken: str
 
 
 def _page(
-    request: HttpRequest, digest: Digest, entry: Entry | None, problem: str = "", status: int = 200, *, done: bool = False
+    request: HttpRequest,
+    digest: Digest,
+    entry: Entry | None,
+    problem: str = "",
+    status: int = 200,
+    *,
+    done: bool = False,
 ) -> HttpResponse:
     context = {
         "publication": digest.publication,
