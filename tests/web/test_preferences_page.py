@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 
 from publisher import preferences
-from publisher.models import Notice, Subscription
+from publisher.models import Digest, Notice, Subscription
 
 pytestmark = pytest.mark.django_db
 
@@ -112,6 +112,19 @@ def test_a_new_address_that_is_none_is_said_on_the_page(browser: Client, link: s
 
     assert (page.status, "is not an e-mail address" in page.one("[role=alert]")) == (422, True)
     assert Notice.objects.count() == 0
+
+
+def test_a_friend_is_written_to_in_the_name_of_a_confirmed_member(
+    browser: Client, link: str, rosa: Any, digest: Any, read: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("publisher.web.public.friends.EVENLY", 0)
+    Digest.objects.update(state="sent", number=120)
+    rosa.subscriptions.get().consents.create(how="form", confirmed_at="2007-01-01T00:00Z")
+    (form,) = read(browser.get(link)).values("form[action]", "action")
+
+    browser.post(form, {"email": "ines@friends.example", "from": link.split("/")[2]})
+
+    assert "Name0 thought that you would like to read this." in Notice.objects.get().text
 
 
 def test_their_own_data_is_a_file(browser: Client, link: str) -> None:

@@ -18,6 +18,7 @@ from ... import languages, preferences
 from ...lifecycle import Refusal
 from ...models import Member
 from .. import client, speaking
+from .archive import sent
 
 EVENLY = 0.15  # seconds; an answer takes as long for a stranger as for a member, who is written to
 #: A network may ask this often in an hour. A school or an office is one network.
@@ -88,6 +89,7 @@ def _done(request: HttpRequest, member: Member) -> str:
 
 def _page(request: HttpRequest, token: str, member: Member, *, said: str, problem: str) -> HttpResponse:
     offered = preferences.offered(member, member.language)
+    received = [offer.publication for offer in offered if offer.received]
     context = {
         "publication": offered[0].publication if offered else None,
         "speaks": member.language,
@@ -95,6 +97,7 @@ def _page(request: HttpRequest, token: str, member: Member, *, said: str, proble
         "offered": offered,
         "names": languages.NAMES,
         "token": token,
+        "latest": sent().filter(publication__in=received).order_by("-date", "-pk").first(),
         "said": said,
         "problem": problem,
     }
