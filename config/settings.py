@@ -112,6 +112,12 @@ CONNECTIONS = number("PUBLISHER_CONNECTIONS", 8)  # of one worker to all relays
 TURN = number("PUBLISHER_TURN", 20)  # after so long a worker gives the rest of its batch back, and may be stopped
 SENDERS_AT_ONCE = number("PUBLISHER_SENDERS_AT_ONCE", 4)  # workers that may send one digest
 LATE_AFTER = number("PUBLISHER_LATE_AFTER", 6 * 3600)
+# Days for which is kept what publisher/retention.py says; 0: for good.
+KEEP_ADDRESSES = number("PUBLISHER_KEEP_ADDRESSES", 90)
+KEEP_NOTICES = number("PUBLISHER_KEEP_NOTICES", 90)
+KEEP_NETWORKS = number("PUBLISHER_KEEP_NETWORKS", 400)
+KEEP_LEFT = number("PUBLISHER_KEEP_LEFT", 730)
+KEEP_EVENTS = number("PUBLISHER_KEEP_EVENTS", 1100)
 # How fast to send: as they were written, because publisher/delivery/ says in words what is wrong with them.
 RATE = os.environ.get("PUBLISHER_RATE", "")
 DOMAIN_RATE = os.environ.get("PUBLISHER_DOMAIN_RATE", "")

@@ -25,9 +25,12 @@ from . import (
     members,
     notices,
     posting,
+    readership,
     removals,
+    retention,
     slots,
     sources,
+    uploads,
 )
 from .bounces import mailbox
 from .delivery import ledger, manners, paces, takeover
@@ -94,13 +97,16 @@ def tick() -> None:
     for item_id in sources.without_picture():
         hand_over("workers.intake.picture", item_id)
     _hand_over_all("workers.intake.bounces", mailbox.due())
+    _hand_over_all("workers.intake.upload", uploads.due())
     bounces.settle()
+    readership.tally()
     if joining.due().exists():
         hand_over("workers.delivery.joining")
     for digest in manners.to_learn_from(timezone.now()):
         members.suppress_failed(digest)
     _release_of_last_month()
     _forget_unconfirmed()
+    _keep_no_longer()
     _tidy()
 
 
@@ -116,6 +122,14 @@ def _forget_unconfirmed() -> None:
     this_hour = {"schedule": "forget the unconfirmed", "occurrence": f"{timezone.now():%Y-%m-%dT%H}"}
     if not Run.objects.filter(**this_hour).exists():
         once(**this_hour, run=joining.forget)
+
+
+def _keep_no_longer() -> None:
+    """Each day, tick by tick, until nothing is left that was kept too long."""
+    today = {"schedule": "retention", "occurrence": f"{timezone.now():%Y-%m-%d}"}
+    # In doubt about the epoch nothing is forgotten either: a person may have to compare.
+    if epoch.doubt() is None and not Run.objects.filter(**today).exists() and not retention.step():
+        once(**today, run=retention.clear_sessions)
 
 
 def _tidy() -> None:
@@ -138,7 +152,7 @@ def _ask_after_an_absence() -> None:
 
 
 def recover() -> int:
-    return takeover.recover() + posting.recover() + notices.recover()
+    return takeover.recover() + posting.recover() + notices.recover() + uploads.recover()
 
 
 def _hand_over_digests() -> None:

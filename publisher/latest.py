@@ -13,8 +13,9 @@ from .models import Delivery, Digest, Notice, Subscription
 def of(subscription: Subscription) -> Digest | None:
     """The newest one that has gone out, if they have not had it already."""
     member = subscription.member
-    sent = Digest.objects.filter(publication=subscription.publication_id, state=Digest.State.SENT, number__isnull=False)
-    newest = sent.select_related("publication", "proof").order_by("-number").first()
+    # One for a part of the members is not for whoever comes: nobody approved it for them.
+    sent = Digest.objects.filter(publication=subscription.publication_id, state=Digest.State.SENT, segment=None)
+    newest = sent.filter(number__isnull=False).select_related("publication", "proof").order_by("-number").first()
     if newest is None or newest.proof is None:
         return None
     had = Delivery.objects.filter(digest=newest, address=member.email).exists()

@@ -1,4 +1,4 @@
-"""A member's own values in a letter: `{first_name|friend}`, `{unsubscribe_url}`, `{view_url}` and no others.
+"""A member's own values in a letter: `{first_name|friend}`, `{last_name}`, `{unsubscribe_url}`, `{view_url}`, no others.
 
 Staff text is data. A field is looked up in a table and replaced by a value; nothing is ever executed, and
 what is not one of these fields stays as it was typed. (Jinja2 here would run whatever somebody pastes into a
@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-FIELDS = ("first_name", "unsubscribe_url", "view_url")
+FIELDS = ("first_name", "last_name", "unsubscribe_url", "view_url", "reader")
 
 # A letter that goes out without these would have a dead link where the way out should be.
 NEVER_EMPTY = frozenset({"unsubscribe_url", "view_url"})

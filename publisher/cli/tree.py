@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from . import (
+    archive,
     bounces,
     campaigns,
     channels,
@@ -14,6 +15,7 @@ from . import (
     digests,
     dkim,
     epoch,
+    figures,
     items,
     members,
     people,
@@ -38,11 +40,13 @@ def grow(app: typer.Typer) -> None:
         members,
         segments,
         suppressions,
+        archive,
         posts,
         publications,
         people,
         dkim,
         epoch,
+        figures,
         wordings,
         campaigns,
         slots,

@@ -219,7 +219,7 @@ class Frame:
         assembly = self._plain if due.plain else self._assembly
         return assembly.message(
             recipient=(f"{due.first_name} {due.last_name}".strip(), due.address),
-            values={"first_name": due.first_name, "unsubscribe_url": leave},
+            values={"first_name": due.first_name, "last_name": due.last_name, "unsubscribe_url": leave},
             message_id=self._message_id(due.address),
         )
 
