@@ -69,6 +69,8 @@ def queue(item: Item, *, by: Person | None) -> None:
 def set_aside(item: Item, *, by: Person | None, why: str = "") -> None:
     if item.entries.filter(released=False, digest__state__in=["draft", "in_review", "approved"]).exists():
         raise Refusal(f"“{item}” stands in a digest that is being made. Take it out there first, or withdraw it.")
+    if item.posts.filter(state__in=["approved", "held"]).exists():
+        raise Refusal(f"The posts of “{item}” wait to go out. Cancel them in the plan first, or withdraw it.")
     move(item, "set_aside", by=by, why=why)
 
 

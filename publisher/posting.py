@@ -121,7 +121,7 @@ def _intend(post: Post) -> bool:
     # Overtaken: somebody else has it, or it was cancelled.
     with suppress(Overtaken), transaction.atomic():
         if post.item_id:
-            Item.objects.select_for_update().get(pk=post.item_id)
+            Item.objects.select_for_update(no_key=True).get(pk=post.item_id)
         channel = slots.locked(post.channel_id)
         fresh = due().filter(pk=post.pk).first()
         if fresh is None:
@@ -147,7 +147,7 @@ def _stopped(post: Post) -> bool:
         Post.objects.filter(pk=post.pk, state=State.APPROVED).update(due_at=opens)
         note(post, "postponed", by=None, why=f"its item is public from {opens:%d %B} on")
         return True
-    question = _late(post) or _changed(post)
+    question = _late(post) or _changed(post) or _over(post)
     if question:
         move(post, State.HELD, by=None, why=question, outcome=question, spent_in="")
     return bool(question) or slots.kept_back(post, post.channel)
@@ -163,6 +163,12 @@ def _late(post: Post) -> str:
 def _changed(post: Post) -> str:
     """What goes out is what was approved, whoever wrote into the row."""
     return "" if proofs.as_approved(post) else "This is not what was approved: cancel it, or have it approved anew."
+
+
+def _over(post: Post) -> str:
+    """Nobody is invited to what has ended."""
+    invites = post.campaign if post.purpose == Post.Purpose.CAMPAIGN else None
+    return f"{invites} is over: cancel this invitation." if invites and invites.over else ""
 
 
 def _begin(post: Post) -> None:
@@ -252,9 +258,10 @@ def _wait(post: Post, problem: TryLater) -> None:
 
 def _wait_with_channel(post: Post, sentence: str) -> None:
     """Not this text is the matter but the account: it waits, and so does everything else on the channel."""
+    # In this order: whoever approves its set has locked that, and locks the channel then.
     with transaction.atomic():
-        channels.pause(post.channel, sentence)
         posts.line_up_again(post, by=None, why=sentence, outcome=sentence)
+        channels.pause(post.channel, sentence)
 
 
 def _sentence(problem: Exception, channel: Channel) -> str:

@@ -18,6 +18,7 @@ from . import cards, links, networks, slots, wordings
 from .lifecycle import NotAllowed, Overtaken, Refusal, history, move, note
 from .models import Campaign, Channel, Digest, Entry, Event, Item, Person, Post, PostSet
 from .networks.base import Outgoing, Picture
+from .networks.http import web_address
 
 State = Post.State
 _WAITING = (State.DRAFT, State.APPROVED, State.HELD)
@@ -142,6 +143,7 @@ def release(post: Post, *, by: Person) -> None:
 
 
 def cancel(post: Post, *, by: Person, why: str = "") -> None:
+    """Not to go out any more. Of one that was refused: its item may be posted there anew, in a set."""
     move(post, State.CANCELLED, by=by, why=why, declined=True)
 
 
@@ -157,6 +159,8 @@ def settle(post: Post, *, by: Person, published: bool, remote_url: str = "") -> 
     """A person's evidence on an unknown post: it is there, or it is not and goes out again."""
     if post.state != State.UNKNOWN:
         raise NotAllowed(f"{post} is {post.get_state_display()}, not unknown.")
+    if remote_url and not web_address(remote_url):
+        raise Refusal(f"“{remote_url[:200]}” is no address of a post: copy it from the browser, or leave it empty.")
     if published:
         move(post, State.PUBLISHED, by=by, why="seen by a person", remote_url=remote_url, published_at=timezone.now())
     else:
@@ -169,7 +173,9 @@ def line_up_again(post: Post, *, by: Person | None, why: str, **fields: Any) -> 
     What it belongs to is locked: whoever cancels or edits that meets it either here or among those that wait.
     """
     with transaction.atomic():
-        item = Item.objects.select_for_update(of=("self",)).get(pk=post.item_id) if post.item_id else None
+        # no_key: whoever approves posts of it has PostgreSQL look, at the end, whether there is such an item.
+        items = Item.objects.select_for_update(of=("self",), no_key=True)
+        item = items.get(pk=post.item_id) if post.item_id else None
         whole = _locked(post)
         move(post, State.APPROVED, by=by, why=why, **fields)
         if item and item.state == Item.State.WITHDRAWN:

@@ -30,7 +30,7 @@ State, Timing = Post.State, Post.Timing
 #: Whose times are not free for others: what waits, and what went out or may have.
 LIVE = (State.APPROVED, State.HELD, State.PUBLISHING, State.PUBLISHED, State.UNKNOWN)
 GONE = (State.PUBLISHING, State.PUBLISHED, State.UNKNOWN, State.REMOVING, State.REMOVED)
-WAITS_FOR_A_PERSON = (State.HELD, State.UNKNOWN)
+WAITS_FOR_A_PERSON = (State.HELD, State.UNKNOWN, State.REFUSED)
 #: What the history calls the rules.
 _NAMED = {
     "weekly": "its weekly times",

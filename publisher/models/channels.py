@@ -115,7 +115,8 @@ POST_MOVES = moves(
         # Back to published: the network refused to take it off, so it stands.
         "removing": "removed published",
         "removed": "",
-        "refused": "",
+        # A person has seen it: its item may be posted anew.
+        "refused": "cancelled",
         "cancelled": "",
     }
 )

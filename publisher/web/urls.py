@@ -114,6 +114,7 @@ planned_post = [
     path("now/", plan.post_now, name="plan-now"),
     path("hold/", plan.hold, name="plan-hold"),
     path("release/", plan.release, name="plan-release"),
+    path("cancel/", plan.cancel, name="plan-cancel"),
     path("move/", plan.move, name="plan-move"),
     path("prefer/", plan.prefer, name="plan-prefer"),
 ]

@@ -115,6 +115,12 @@ def release(request: StaffRequest, post: Post) -> str:
 
 
 @_deed
+def cancel(request: StaffRequest, post: Post) -> str:
+    posts.cancel(post, by=request.user)
+    return f"“{_called(post)}” does not go out on {post.channel}."
+
+
+@_deed
 def move(request: StaffRequest, post: Post) -> str:
     """To one of the free times that were offered, or to another one that somebody typed."""
     form = MoveForm(request.POST)
