@@ -25,6 +25,7 @@ from . import (
     members,
     notices,
     posting,
+    readership,
     removals,
     retention,
     slots,
@@ -98,6 +99,7 @@ def tick() -> None:
     _hand_over_all("workers.intake.bounces", mailbox.due())
     _hand_over_all("workers.intake.upload", uploads.due())
     bounces.settle()
+    readership.tally()
     if joining.due().exists():
         hand_over("workers.delivery.joining")
     for digest in manners.to_learn_from(timezone.now()):

@@ -39,7 +39,8 @@ def move(thing: Lives, to: str, *, by: Person | None, why: str = "", **fields: A
             raise Overtaken(
                 f"“{thing}” was {word(thing, before)} and has just been moved by somebody else. Look again."
             )
-        _write(thing, "moved", before, to, by, why, {})
+        kept = {name.removesuffix("_id"): getattr(thing, name) for name in model.MOVED_WITH}
+        _write(thing, "moved", before, to, by, why, kept)
     for name, value in {"state": to, "state_since": now, **fields}.items():
         setattr(thing, name, value)
 

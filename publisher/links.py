@@ -181,6 +181,23 @@ def entry_url(entry: Entry) -> str:
     return absolute(reverse("archive-item", args=[digest.publication.slug, digest.number, entry.position]))
 
 
+def counted_url(entry: Entry) -> str:
+    """Leads where the entry's link does, and is counted on the way. Names the digest and the entry, and nobody."""
+    before, after = _around_token("follow", settings.BASE_URL)
+    return before + sign("link", entry.digest_id, entry.pk) + after
+
+
+def with_reader(text: str) -> str:
+    """The text with a place behind each counted link for who follows it: filled for those who agreed, else empty."""
+    before, after = _around_token("follow", settings.BASE_URL)
+    return re.sub(f"{re.escape(before)}[A-Za-z0-9_-]+{re.escape(after)}", r"\g<0>{reader}", text)
+
+
+def reader(member_id: int, digest_id: int) -> str:
+    """What stands in that place."""
+    return sign("reader", member_id, digest_id) + "/"
+
+
 def channels_url() -> str:
     """The staff's page of the connected accounts."""
     return absolute(reverse("channels"))

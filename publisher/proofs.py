@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from typing import Any
 
 from django.db.models import Q
@@ -12,7 +13,8 @@ from . import letters, links
 from .delivery import ledger
 from .models import Digest, Entry, Person, Post, PostSet, Proof, Publication
 
-#: What is frozen, hashed and approved: these fields of a Proof, and nothing that goes out is outside them.
+#: What is frozen, hashed and approved: these fields of a Proof, and nothing that goes out is outside them. Where links
+#: are counted, so is where they lead.
 CONTENT = ("subject", "html", "text", "sender", "posts", "audience")
 
 
@@ -34,7 +36,8 @@ def freeze(whole: Digest | PostSet, *, by: Person | None) -> Proof:
 
 def intact(proof: Proof) -> bool:
     """Whether the stored bytes are those that the hash was made of."""
-    return sha256({name: getattr(proof, name) for name in CONTENT}) == proof.sha256
+    stored = {name: getattr(proof, name) for name in CONTENT}
+    return sha256({**stored, "links": proof.links} if proof.links else stored) == proof.sha256
 
 
 def still_true(proof: Proof) -> bool:
@@ -56,7 +59,10 @@ def sha256(content: dict[str, Any]) -> str:
 
 
 def letter(digest: Digest) -> letters.Letter:
-    return letters.render(edition(digest))
+    made = letters.render(edition(digest))
+    if digest.publication.measure != Publication.Measure.PERSONS:
+        return made
+    return replace(made, html=links.with_reader(made.html), text=links.with_reader(made.text))
 
 
 def edition(digest: Digest) -> letters.Edition:
@@ -88,20 +94,26 @@ def _without_call(body: str) -> str:
 
 
 def _entry(digest: Digest, entry: Entry) -> letters.Entry:
-    picture = entry.picture
+    picture, link = entry.picture, _link(digest, entry)
     return letters.Entry(
         title=entry.title,
         label=digest.label,
         teaser=entry.teaser,
-        link=entry.link or None,
+        link=link,
         byline=entry.byline or None,
         image_url=links.picture_url(picture) if picture else None,
         image_alt=entry.image_alt,
         image_caption=entry.image_caption or None,
         image_width=picture.width if picture else None,
         image_height=picture.height if picture else None,
-        more_url=entry.link or None,
+        more_url=link,
     )
+
+
+def _link(digest: Digest, entry: Entry) -> str | None:
+    if not entry.link or digest.publication.measure == Publication.Measure.OFF:
+        return entry.link or None
+    return links.counted_url(entry)
 
 
 def _audience_count(whole: Digest | PostSet) -> int:
@@ -128,7 +140,14 @@ def _content_of_digest(digest: Digest) -> dict[str, Any]:
         "sender": _sender(digest.publication),
         "posts": [_post(post) for post in digest.posts.exclude(state="cancelled").select_related("channel")],
         "audience": _audience(digest),
+        **_links(digest),
     }
+
+
+def _links(digest: Digest) -> dict[str, Any]:
+    """Where counted links lead. Nothing at all where none is counted: such a proof is what it always was."""
+    led = {str(entry.pk): entry.link for entry in digest.entries.all() if entry.link}
+    return {"links": led} if led and digest.publication.measure != Publication.Measure.OFF else {}
 
 
 def _audience(digest: Digest) -> dict[str, Any]:

@@ -22,7 +22,7 @@ app = typer.Typer(help="Publications: add, change, connect accounts, poll source
 _FIELDS = (
     *("series", "organisation", "site_url", "sender_name", "sender_email", "reply_to", "list_id", "postal_address"),
     *("join_url", "membership", "accent", "language", "time_zone", "next_number", "four_eyes", "hold_minutes"),
-    *("canary_size", "canary_minutes"),
+    *("canary_size", "canary_minutes", "measure"),
 )
 
 

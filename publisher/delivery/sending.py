@@ -19,7 +19,7 @@ from django.db import Error
 from .. import epoch, links, reach
 from ..letters import Letter
 from ..lifecycle import note
-from ..models import Digest, Proof
+from ..models import Digest, MeasuringConsent, Proof, Publication
 from . import keys, ledger, message, paces, parcels, takeover
 from .assembly import Assembly
 from .batch import GROUP, Batch, Row
@@ -197,6 +197,7 @@ class Frame:
         self.sender = proof.sender["email"]
         self.domain = self.sender.rpartition("@")[2]
         self._leave = links.leaver(publication.pk)
+        self._digest_id, self._agreed = digest.pk, _agreed(publication, proof)
         self._message_id = message.message_ids(proof.sha256, self.domain)
         self._returns = settings.BOUNCE_ADDRESS or (_AT_PROVIDER if settings.MAIL_PROVIDER.strip() else "")
         assert digest.started_at is not None
@@ -219,13 +220,30 @@ class Frame:
         assembly = self._plain if due.plain else self._assembly
         return assembly.message(
             recipient=(f"{due.first_name} {due.last_name}".strip(), due.address),
-            values={"first_name": due.first_name, "last_name": due.last_name, "unsubscribe_url": leave},
+            values={
+                "first_name": due.first_name,
+                "last_name": due.last_name,
+                "unsubscribe_url": leave,
+                "reader": self._reader(due.member_id),
+            },
             message_id=self._message_id(due.address),
         )
+
+    def _reader(self, member_id: int | None) -> str:
+        """Who follows a link is told by the links of those alone who agreed."""
+        return links.reader(member_id, self._digest_id) if member_id in self._agreed and member_id else ""
 
     def sender_for(self, due: Due) -> str:
         """The envelope's sender, to which bounces go."""
         return links.bounce_address(due.id, self._returns) if self._returns else self.sender
+
+
+def _agreed(publication: Publication, proof: Proof) -> frozenset[int]:
+    """The members who agreed to be told apart; read for a letter alone in which they can be."""
+    if "{reader}" not in proof.html:
+        return frozenset()
+    agreed = MeasuringConsent.objects.filter(subscription__publication=publication)
+    return frozenset(agreed.values_list("subscription__member", flat=True))
 
 
 def _headers(digest: Digest, proof: Proof) -> Mapping[str, str]:

@@ -4,6 +4,7 @@ from .asking import Asked, JoinRequest
 from .bounces import Bounce, Mailbox
 from .campaigns import Campaign
 from .channels import Channel, Post, Slot
+from .clicks import Click, MeasuringConsent, MembersOfDay, Reading, TalliedTo
 from .clockwork import Lease, Run
 from .corrections import Correction
 from .deliveries import Delivery, Hold, Notice
@@ -30,6 +31,7 @@ __all__ = [
     "Bounce",
     "Campaign",
     "Channel",
+    "Click",
     "Consent",
     "ConsentWording",
     "Correction",
@@ -47,8 +49,10 @@ __all__ = [
     "Lease",
     "Mailbox",
     "Measure",
+    "MeasuringConsent",
     "Member",
     "MemberTag",
+    "MembersOfDay",
     "Merged",
     "Notice",
     "Pace",
@@ -58,6 +62,7 @@ __all__ = [
     "PostSet",
     "Proof",
     "Publication",
+    "Reading",
     "Run",
     "Segment",
     "Slot",
@@ -66,6 +71,7 @@ __all__ = [
     "Subscription",
     "Suppression",
     "Tag",
+    "TalliedTo",
     "Unasked",
     "Upload",
     "UploadPart",

@@ -153,6 +153,8 @@ class Proof(models.Model):
     posts = models.JSONField(default=list)
     #: The rule by which the audience is taken when the sending starts: {"publication": …, "subscription": "active"}.
     audience = models.JSONField(default=dict)
+    #: {"17": "https://…"}: where the counted link of an entry leads. Empty where links are not counted.
+    links = models.JSONField(default=dict)
     audience_count = models.PositiveIntegerField()
     made_by = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="+")
     made_at = models.DateTimeField(auto_now_add=True)

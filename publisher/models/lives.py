@@ -20,6 +20,8 @@ class Lives(models.Model):
     """A row with a lifecycle. `state` has one writer: lifecycle.move (and delivery/ for its batches)."""
 
     MOVES: ClassVar[Moves]
+    #: Ids that the event of a move keeps beside the row's own.
+    MOVED_WITH: ClassVar[tuple[str, ...]] = ()
     State: ClassVar[type[models.TextChoices]]
 
     state = models.CharField(max_length=12)

@@ -58,6 +58,7 @@ class Subscription(Lives):
         SUPPRESSED = "suppressed", "suppressed"
 
     MOVES = SUBSCRIPTION_MOVES
+    MOVED_WITH = ("publication_id",)  # so that it can be counted when the row is gone
 
     # An index that begins with each of them is below.
     member = models.ForeignKey(Member, models.CASCADE, related_name="subscriptions", db_index=False)

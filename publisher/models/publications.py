@@ -18,7 +18,7 @@ def known_zone(name: str) -> None:
 
 #: First parts of addresses that are ours: a publication called so could not be reached.
 RESERVED = frozenset({"staff", "pictures", "leave", "confirm", "accent", "static", "healthz", "readyz", "metrics"})
-RESERVED |= {"preferences", "webhooks"}
+RESERVED |= {"preferences", "webhooks", "l"}
 
 
 def free_slug(slug: str) -> None:
@@ -33,6 +33,11 @@ def printed(day: date) -> str:
 
 class Publication(models.Model):
     """A series that an organisation publishes, such as "Update"."""
+
+    class Measure(models.TextChoices):
+        OFF = "off", "nothing"
+        LINKS = "links", "how often each link is followed"
+        PERSONS = "persons", "who followed which link, of those who agreed"
 
     slug = models.SlugField(unique=True, validators=[free_slug])
     series = models.CharField(max_length=60, help_text="The word before the number: “Update” in “Update 120”.")
@@ -57,6 +62,7 @@ class Publication(models.Model):
     free_numbers = models.JSONField(default=list, blank=True)
     four_eyes = models.BooleanField(default=True, help_text="Nobody approves what they edited themselves.")
     hold_minutes = models.PositiveIntegerField(default=5, help_text="Between approval and the first letter: undo.")
+    measure = models.CharField(max_length=10, choices=Measure, default=Measure.OFF, help_text="What links tell us.")
     canary_size = models.PositiveIntegerField(default=0, help_text="So many letters go out first; 0: all at once.")
     canary_minutes = models.PositiveIntegerField(default=15, help_text="For so long the others wait for them.")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from . import health, metrics
-from .public import archive, cards, feeds, friends, leaving, pictures, preferences, subscribing, webhooks
+from .public import archive, cards, feeds, following, friends, leaving, pictures, preferences, subscribing, webhooks
 
 urlpatterns = [
     path("", archive.home, name="home"),
@@ -15,6 +15,8 @@ urlpatterns = [
     path("pictures/<slug:sha256>.<slug:extension>", pictures.picture, name="picture"),
     path("confirm/<str:token>/", subscribing.confirm, name="confirm"),
     path("leave/<str:token>/", leaving.leave, name="leave"),
+    path("l/<str:token>/", following.follow, name="follow"),
+    path("l/<str:token>/<str:reader>/", following.follow, name="follow-as"),
     path("preferences/", preferences.ask, name="ask-preferences"),
     path("preferences/address/<str:token>/", preferences.change, name="change-address"),
     path("preferences/<str:token>/", preferences.page, name="preferences"),
