@@ -61,6 +61,13 @@ def start(upload: Upload, *, columns: Mapping[str, str], basis: str, by: Person)
     hand_over("workers.intake.upload", upload.pk)
 
 
+def choose(upload: Upload, *, columns: Mapping[str, str], basis: str) -> None:
+    """Look at it with these columns, and on this ground; it waits as before."""
+    imports.opened(blocks(upload), columns)
+    ground = basis if basis in {"consent", "soft_opt_in"} else upload.basis
+    Upload.objects.filter(pk=upload.pk, state=State.WAITING).update(columns=dict(columns), basis=ground)
+
+
 def drop(upload: Upload, *, by: Person | None, why: str = "") -> None:
     with transaction.atomic():
         move(upload, State.DROPPED, by=by, why=why)

@@ -60,6 +60,7 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
         "form": DigestForm(initial={"date": digest.date, "introduction": digest.introduction}),
         "entries": [_with_form(entry) for entry in digest.entries.all()],
         "waiting": digests.waiting(digest.publication) if digest.editable else Item.objects.none(),
+        "offered_segments": digest.publication.segments.all() if digest.editable else [],
         "channels": by_channel(of_post(post) for post in _posts(digest)),
         "repeats": duplicates.of(digest),
         "history": told,
