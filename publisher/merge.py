@@ -1,4 +1,4 @@
-"""A member's own values in a letter: `{first_name|friend}`, `{last_name}`, `{unsubscribe_url}`, `{view_url}`, no others.
+"""A member's own values in a letter: `{first_name|friend}`, `{last_name}`, `{unsubscribe_url}`, `{view_url}` alone.
 
 Staff text is data. A field is looked up in a table and replaced by a value; nothing is ever executed, and
 what is not one of these fields stays as it was typed. (Jinja2 here would run whatever somebody pastes into a

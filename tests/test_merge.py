@@ -17,7 +17,9 @@ ROSA = {
 
 def test_the_fields_are_filled() -> None:
     text = "Dear {first_name|friend} {last_name|of ours}, {unsubscribe_url} {view_url}"
-    assert fill(text, ROSA) == ("Dear Rosa of ours, https://news.example.org/leave?m=1&k=abc https://news.example.org/view/120")
+    assert fill(text, ROSA) == (
+        "Dear Rosa of ours, https://news.example.org/leave?m=1&k=abc https://news.example.org/view/120"
+    )
 
 
 @pytest.mark.parametrize("values", [{}, {"first_name": ""}])
