@@ -154,12 +154,16 @@ def _rest(gathering: Gathering, problem: Exception) -> None:
     after = AGAIN[min(failures, len(AGAIN)) - 1]
     if isinstance(problem, TryLater):
         after = max(after, timedelta(seconds=problem.after))
-    rested = {"failures": failures, "rest_until": timezone.now() + after, "problem": _sentence(problem)}
+    rested = {
+        "failures": failures,
+        "rest_until": timezone.now() + after,
+        "problem": _sentence(problem, gathering.channel),
+    }
     Gathering.objects.filter(pk=gathering.pk).update(**rested)
 
 
-def _sentence(problem: Exception) -> str:
+def _sentence(problem: Exception, channel: Channel) -> str:
     if isinstance(problem, Failure | Refusal | CannotUnseal):
         return str(problem)
-    logger.error("figures could not be gathered", exc_info=problem)
+    logger.error("figures could not be gathered:\n%s", accounts.traced(problem, channel))
     return f"An error ({type(problem).__name__}): see the log."

@@ -17,7 +17,7 @@ from django.utils import timezone
 from . import accounts, epoch
 from .handing import hand_over
 from .lifecycle import NotAllowed, Overtaken, Refusal, move, note
-from .models import Item, Person, Post
+from .models import Channel, Item, Person, Post
 from .networks.base import Failure, Refused, TryLater
 from .sealing import CannotUnseal
 
@@ -119,7 +119,7 @@ def _again(post: Post, problem: Exception) -> None:
     after = AGAIN[min(post.removals, len(AGAIN)) - 1]
     if isinstance(problem, TryLater):
         after = max(after, timedelta(seconds=problem.after))
-    sentence = _sentence(problem)
+    sentence = _sentence(problem, post.channel)
     with transaction.atomic():
         if not Post.objects.filter(pk=post.pk, state=State.REMOVING).update(
             remove_at=timezone.now() + after, outcome=f"Not removed yet: {sentence}"
@@ -128,8 +128,8 @@ def _again(post: Post, problem: Exception) -> None:
         note(post, "not removed", by=None, why=sentence)
 
 
-def _sentence(problem: Exception) -> str:
+def _sentence(problem: Exception, channel: Channel) -> str:
     if isinstance(problem, Failure | Refusal | CannotUnseal):
         return str(problem)
-    logger.error("a post could not be removed", exc_info=problem)
+    logger.error("a post could not be removed:\n%s", accounts.traced(problem, channel))
     return f"An error ({type(problem).__name__}): see the log."

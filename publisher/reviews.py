@@ -58,7 +58,10 @@ def editors_since_approval(whole: Whole) -> set[Person]:
         | Q(noun="item", noun_id__in=new)
         | Q(noun="publication", noun_id=whole.publication_id, **({"at__gt": footer.at} if footer else {}))
     )
-    edits = Event.objects.filter(mine, verb="edited", by__isnull=False).select_related("by")
+    # An invitation is in a campaign's words, which are chosen when it is added.
+    invited = whole.posts.filter(proofs.TO_GO, purpose=Post.Purpose.CAMPAIGN).values("campaign")
+    worded = Q(noun="campaign", noun_id__in=invited, verb__in=("added", "edited"), **since)
+    edits = Event.objects.filter(Q(mine, verb="edited") | worded, by__isnull=False).select_related("by")
     return {event.by for event in edits if event.by}
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.utils import timezone
 
-from . import channels, holders, networks, notices, reach, sealing
+from . import channels, epoch, holders, networks, notices, reach, sealing
 from .lifecycle import note
 from .models import Channel, Handshake
 from .networks.base import Refused, TryLater
@@ -29,6 +29,8 @@ LOST = (
     "No answer came when its credentials were renewed, so that they may be used up. This is tried once more; "
     "if it is refused, connect the account again."
 )
+#: In a copy: the installation that goes on has but one use of the token that renews.
+UNCLEAR = "while it is not clear which database goes on"
 #: Rows that are sealed anew in one step.
 STEP = 100
 
@@ -57,6 +59,8 @@ def fresh(channel: Channel) -> dict[str, Any]:
     channel.refresh_from_db()
     if not _due(way, channel.credentials):
         return channel.credentials
+    if epoch.doubt():
+        raise TryLater(f"The credentials of {channel} are not renewed {UNCLEAR}.", after=LATER, kind="rate")
     since = _claim(channel)
     if since is None:
         raise TryLater(f"The credentials of {channel} are just being renewed.", after=SOON, kind="rate")

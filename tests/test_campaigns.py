@@ -277,6 +277,16 @@ def test_followers_are_invited_with_a_card_on_each_channel_once(campaign: Campai
         campaigns.invite(campaign, by=anne)
 
 
+@pytest.mark.usefixtures("channels")
+def test_who_wrote_the_invitation_does_not_approve_it(campaign: Campaign, anne: Any, ben: Any, carla: Any) -> None:
+    """Ben words the campaign, Carla only presses the button: his are the words that would go out."""
+    campaigns.edit(campaign, by=ben, invitation="Four days at four rivers.")
+    proof = post_sets.proof(campaigns.invite(campaign, by=carla), by=carla)
+    assert post_sets.editors_since_approval(proof.post_set) == {anne, ben, carla}
+    with pytest.raises(NotAllowed, match="somebody else has to approve it"):
+        post_sets.approve(proof, by=ben)
+
+
 # ---- The commands
 
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import partial
 
 import pytest
 from django.db import connection
 from django.utils import timezone
 
-from publisher import campaigns, items, post_sets, posting, posts, slots
+from publisher import campaigns, items, measures, post_sets, posting, posts, removals, slots
 from publisher.lifecycle import Overtaken, Refusal
 from publisher.models import Item, Post, PostSet
 from publisher.networks.base import Refused
+from publisher.networks.x import X
 from tests.meeting import at_once
 from tests.posts import fresh, on_x
 
@@ -77,6 +79,25 @@ def test_what_was_refused_waits_for_a_person_and_its_item_can_be_posted_anew(
     posting.publish(on(approved(anew, anne, ben), "x"))
     assert [post.channel.network for post in anew.posts.all()] == ["x"]
     assert len(on_x(connected)) == 1
+
+
+@pytest.mark.parametrize("asked", ["remove", "figures"])
+def test_what_breaks_after_the_posting_says_no_secret(post_set, anne, monkeypatch, asked):
+    """A library's own words may hold the token; the cast's are looked for in all that is logged."""
+    token = on(post_set, "x").channel.credentials["access_token"]
+
+    def breaks(*_):
+        raise RuntimeError(f"unexpected answer to Bearer {token}")
+
+    monkeypatch.setattr(X, asked, breaks)
+    post = on(post_set, "x")
+    Post.objects.filter(pk=post.pk).update(state="published", remote_id="7", published_at=timezone.now() - timedelta(2))
+    if asked == "figures":
+        assert measures.gather(post.channel) == 0
+    else:
+        removals.ask(fresh(post), by=anne, why="wrong")
+        removals.take_off(fresh(post))
+    assert (asked, token not in fresh(post).outcome) == (asked, True)
 
 
 @pytest.mark.django_db(transaction=True)

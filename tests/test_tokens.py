@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from publisher import accounts, connecting, holders, sealing, tokens
+from publisher import accounts, checkups, connecting, epoch, holders, sealing, tokens
 from publisher.models import Channel, Event, Handshake, Notice
 from publisher.networks import x_consent
 from publisher.networks.base import Refused, TryLater
@@ -109,6 +109,13 @@ def test_a_network_that_is_away_costs_nothing(connected, x, settings):
     with pytest.raises(TryLater, match="could not be reached"):
         tokens.fresh(again(x))
     assert (again(x).paused, again(x).renewing_by, again(x).health, subjects()) == (False, "", "", [])
+
+
+def test_a_copy_uses_up_no_token_of_the_installation_that_goes_on(connected, x, monkeypatch):
+    """A token that renews is good for one use: a restored backup that looked at its accounts took it from the other."""
+    monkeypatch.setattr(epoch, "doubt", lambda: epoch.RESTORED)
+    assert "while it is not clear which database goes on" in checkups.look(again(x))
+    assert (renewals(connected), again(x).paused) == (0, False)
 
 
 @pytest.mark.django_db(transaction=True)
