@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, F, QuerySet, Sum
@@ -88,7 +89,9 @@ def months(publication: Publication, number: int = 12) -> list[Month]:
         firsts.append((firsts[-1] - timedelta(days=1)).replace(day=1))
     days = MembersOfDay.objects.filter(publication=publication, day__gte=firsts[-1])
     sums = days.annotate(month=TruncMonth("day")).values("month").order_by("month")
-    known = {row["month"]: row for row in sums.annotate(**{f"n_{kind}": Sum(kind) for kind in KINDS})}
+    known: dict[Any, dict[str, Any]] = {
+        row["month"]: row for row in sums.annotate(**{f"n_{kind}": Sum(kind) for kind in KINDS})
+    }
     return [Month(first, *(known.get(first, {}).get(f"n_{kind}", 0) for kind in KINDS)) for first in reversed(firsts)]
 
 

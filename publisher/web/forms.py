@@ -148,7 +148,7 @@ def said(form: forms.Form) -> str:
     return " ".join(f"{_about(form, name)}{problem}" for name, problems in form.errors.items() for problem in problems)
 
 
-def _time(text: str) -> datetime | None:
+def _time(text: str | None) -> datetime | None:
     try:
         return datetime.fromisoformat(text) if text else None
     except ValueError as problem:
