@@ -90,7 +90,7 @@ def months(publication: Publication, number: int = 12) -> list[Month]:
     days = MembersOfDay.objects.filter(publication=publication, day__gte=firsts[-1])
     sums = days.annotate(month=TruncMonth("day")).values("month").order_by("month")
     known: dict[Any, dict[str, Any]] = {
-        row["month"]: row for row in sums.annotate(**{f"n_{kind}": Sum(kind) for kind in KINDS})
+        row["month"]: dict(row) for row in sums.annotate(**{f"n_{kind}": Sum(kind) for kind in KINDS})
     }
     return [Month(first, *(known.get(first, {}).get(f"n_{kind}", 0) for kind in KINDS)) for first in reversed(firsts)]
 
