@@ -266,10 +266,12 @@ def _taken(channel: Channel, start: datetime, without: Iterable[int]) -> list[da
 def _taken_on(channels: list[Channel], start: datetime, without: Iterable[int]) -> dict[int, list[datetime]]:
     """When the other posts of each channel go out, or went, as far as that matters from `start` on."""
     since = start - timedelta(minutes=max((channel.spacing_minutes for channel in channels), default=0))
-    near = Q(due_at__gte=since, state__in=LIVE) | Q(intent_at__gte=since, state__in=GONE)
+    # A weekly time is a post's own even where it goes out at another moment.
+    planned = Q(due_at__gte=since) | Q(slot_at__gte=since)
+    near = Q(planned, state__in=LIVE) | Q(intent_at__gte=since, state__in=GONE)
     others = Post.objects.filter(near, channel__in=channels).exclude(pk__in=without).order_by()
     taken: dict[int, list[datetime]] = {channel.pk: [] for channel in channels}
-    for channel, *times in others.values_list("channel", "due_at", "intent_at"):
+    for channel, *times in others.values_list("channel", "due_at", "slot_at", "intent_at"):
         taken[channel] += [at for at in times if at and at >= since]
     return taken
 

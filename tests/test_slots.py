@@ -32,7 +32,7 @@ def _saturday_noon():
 @pytest.fixture
 def two_at_once():
     if connection.vendor != "postgresql":
-        pytest.skip("SQLite lets one write at a time: there is nobody to meet")
+        pytest.skip("SQLite has one writer at a time: there is nobody to meet")
 
 
 @pytest.fixture
