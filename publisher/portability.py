@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import models
 
-from .models import ConsentWording, Digest, Event, Member, Person, Publication, Suppression
+from .models import ConsentWording, Digest, Entry, Event, Member, Person, Publication, Suppression
 
 #: Fields by model that a person is not given, and why not.
 OMITTED = {
@@ -28,6 +28,7 @@ NOT_THEIRS: dict[str, str] = {}
 _NAMED = {
     Publication: lambda row: row.slug,
     Digest: lambda row: row.label,
+    Entry: lambda row: row.title,
     ConsentWording: lambda row: row.text,
     Person: lambda row: "somebody of the staff",
 }

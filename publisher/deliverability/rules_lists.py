@@ -20,6 +20,7 @@ _ADDRESS = re.compile(r"[^\s@<>,]+@[^\s@<>,]+\.[^\s@<>,]+")
 _TO_COVER = ("from", "to", "subject", "date", "message-id", "mime-version", "content-type", "reply-to", "list-id",
              "feedback-id")  # fmt: skip
 _LEAVING = ("list-unsubscribe", "list-unsubscribe-post")
+_ENDS = "x="[0]  # the tag of RFC 6376, and no network
 _SAFE = ("rsa-sha256", "ed25519-sha256")
 
 
@@ -155,7 +156,7 @@ def signature_of_all(letter: Opened) -> str:
 @rule("signature-times", "No signature is from the future, or over", "RFC 6376 §3.5 (t=, x=)")
 def signature_times(letter: Opened) -> str:
     now = letter.facts.now.timestamp()
-    wrong = [t for t in letter.signatures if float(t.get("t", 0)) > now + 86_400 or float(t.get("x", now)) < now]
+    wrong = [t for t in letter.signatures if float(t.get("t", 0)) > now + 86_400 or float(t.get(_ENDS, now)) < now]
     return "made in the future, or expired" if wrong else ""
 
 

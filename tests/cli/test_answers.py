@@ -122,7 +122,14 @@ WRONG = {
     ("publications", "set", "accent=red", "--by", "anne"): "accent: A colour as #8a1c1c.",
     ("publications", "section", "None", "--show", "--by", "anne"): "There is no section “None”",
     ("publications", "poll", "news.html"): "The clock reads web addresses, not “news.html”",
-    ("publications", "connect", "myspace", "rooms", "--by", "anne"): "“myspace” is no network known here: x, facebook.",
+    (
+        "publications",
+        "connect",
+        "myspace",
+        "rooms",
+        "--by",
+        "anne",
+    ): "“myspace” is no network known here: x, facebook, mastodon, bluesky.",
     ("items", "import", "nowhere.txt"): "There is nothing at ",
     ("items", "import", "https://example.org/"): "This is the demo",
 }

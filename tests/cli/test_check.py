@@ -31,4 +31,5 @@ def test_a_database_that_was_never_set_up_is_said_and_the_rest_still_looked_at(e
         "Keys",
         "Mail server",
         "Pace",
+        "Prices",
     ]

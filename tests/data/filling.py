@@ -9,7 +9,7 @@ from typing import Any
 from django.db import models
 from django.utils import timezone
 
-from publisher.models import Member
+from publisher.models import Digest, Entry, Item, Member, Publication
 
 _NUMBERS = count(1)
 
@@ -50,20 +50,31 @@ def _row(field: Any, member: Any) -> Any:
     return mine or _other(field.related_model)
 
 
-def _of(model: type[models.Model], member: Any) -> dict[str, Any]:
-    return {f.name: member for f in model._meta.concrete_fields if f.related_model is Member}
+def _of(model: type[models.Model], member: Any, depth: int = 2) -> dict[str, Any]:
+    """By which of its fields, or of a row it hangs on, a row is the member's."""
+    mine = {f.name: member for f in model._meta.concrete_fields if f.related_model is Member}
+    above = [f for f in model._meta.concrete_fields if f.is_relation and not f.null and depth and not mine]
+    return mine or {f"{f.name}__{name}": member for f in above for name in _of(f.related_model, member, depth - 1)}
 
 
 def _other(model: type[models.Model]) -> Any:
     """Somebody else's row that this one only names: one is enough."""
-    if model._meta.model_name == "digest":
-        from publisher.models import Publication
+    return model._default_manager.first() or _MADE[model]()
 
-        found = model._default_manager.first()
-        return found or model._default_manager.create(
-            publication=Publication.objects.first(), date=datetime.date(2007, 3, 31), number=120, state="draft"
-        )
-    return model._default_manager.get()
+
+def _digest() -> Digest:
+    return Digest.objects.create(
+        publication=Publication.objects.get(), date=datetime.date(2007, 3, 31), number=120, state="draft"
+    )
+
+
+def _entry() -> Entry:
+    digest: Digest = _other(Digest)
+    item = Item.objects.create(publication=digest.publication, identity="jetty", title="A poem", state="received")
+    return Entry.objects.create(digest=digest, publication=digest.publication, item=item, position=1, title=item.title)
+
+
+_MADE: dict[type[models.Model], Any] = {Digest: _digest, Entry: _entry}
 
 
 def _value(field: Any, member: Any) -> Any:
