@@ -132,7 +132,7 @@ def rosas(kind: str) -> bytes:
     if kind == "2000 bytes":
         return start + b"x" * (2000 - len(start) - 2) + b"\r\n"
     # Too much for the buffers of both ends: the last byte leaves only when the server has read most of it.
-    return start + b"line of a long letter\r\n" * 400_000 if kind == "long" else start
+    return start + b"line of a long letter\r\n" * 800_000 if kind == "long" else start
 
 
 def unstuffed(message: bytes) -> bytes:

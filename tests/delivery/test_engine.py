@@ -202,7 +202,7 @@ def test_nobody_waits_for_a_relay_that_hangs_at_the_greeting(serve, engine_for):
 
 def test_a_relay_that_dies_in_the_midst_of_it_leaves_the_rest_to_the_other(serve, engine_for):
     dying = serve({"connect": [None, *[CLOSE] * 100], "MAIL": [None] * 5 + [CLOSE]}, good=PIPELINING)
-    well, work = serve(good=PIPELINING), Letters(60)
+    well, work = serve(good=PIPELINING), Letters(300)
     assert engine_for(relay(dying, weight=10), relay(well), connections=2).run(work) is None
     assert work.all_sent_once
     assert took(dying, well) == sorted(work.names)
