@@ -50,7 +50,7 @@ def may_ask(publication: Publication, address: str, network: str) -> bool:
     asked today for another publication: two mails of one visit would be two mails for anybody's inbox.
     """
     now = timezone.now()
-    asked = Asked.objects.filter(mailbox__in=_prints("mailbox", mailbox(address)), at__gt=now - REMEMBERED)
+    asked = Asked.objects.filter(mailbox__in=prints("asked mailbox", mailbox(address)), at__gt=now - REMEMBERED)
     times = list(asked.order_by("-at").values_list("at", "publication"))
     today = [(at, of) for at, of in times if at > now - DAY]
     if len(times) >= MOST or publication.pk in {of for _, of in today}:
@@ -63,8 +63,8 @@ def may_ask(publication: Publication, address: str, network: str) -> bool:
 
 def count(publication: Publication, address: str, network: str) -> None:
     """The mail is written."""
-    prints = {"mailbox": _prints("mailbox", mailbox(address))[0], "network": _prints("network", network)[0]}
-    Asked.objects.create(publication=publication, **prints)
+    row = {"mailbox": prints("asked mailbox", mailbox(address))[0], "network": prints("asked network", network)[0]}
+    Asked.objects.create(publication=publication, **row)
 
 
 def forget() -> None:
@@ -81,16 +81,16 @@ def mailbox(address: str) -> str:
 
 def _have_room(network: str, now: datetime) -> None:
     lately = Asked.objects.filter(at__gt=now - HOUR)
-    theirs = lately.filter(network__in=_prints("network", network))
+    theirs = lately.filter(network__in=prints("asked network", network))
     for asked, most in ((theirs, MOST_OF_NETWORK), (lately, MOST_OF_ALL))[0 if network else 1 :]:
         # When the oldest of the newest so many is an hour old, there is room again.
         if full := asked.order_by("-at").values_list("at", flat=True)[most - 1 : most]:
             raise NotNow(full[0] + HOUR)
 
 
-def _prints(what: str, value: str) -> list[str]:
+def prints(what: str, value: str) -> list[str]:
     """Keyed hashes, the newest key's first: a rotated key still knows what was counted under it.
 
-    Of another kind than a suppression's, so that the two tables tell nothing of each other.
+    Named by what they are of, so that one table, or that of suppressions, tells nothing of another.
     """
-    return Suppression.fingerprints(f"asked {what} {value}")
+    return Suppression.fingerprints(f"{what} {value}")

@@ -7,7 +7,7 @@ from datetime import timedelta
 from django.utils import timezone
 
 from . import asking
-from .models import Suppression, Unasked
+from .models import Unasked
 
 REMEMBERED = timedelta(days=90)
 #: So many to one mailbox, from one network, and overall, within how long.
@@ -21,9 +21,8 @@ def allow(what: str, address: str, network: str) -> bool:
     asking.in_turn()
     now = timezone.now()
     Unasked.objects.filter(at__lt=now - REMEMBERED).delete()
-    # Hashes of another kind than a suppression's: the tables tell nothing of each other.
-    mailbox = Suppression.fingerprints(f"unasked mailbox {asking.mailbox(address)}")
-    origin = Suppression.fingerprints(f"unasked network {network}")
+    mailbox = asking.prints("unasked mailbox", asking.mailbox(address))
+    origin = asking.prints("unasked network", network)
     asked = Unasked.objects.all()
     for rows, limits in (
         (asked.filter(mailbox__in=mailbox), PER_MAILBOX),

@@ -131,6 +131,29 @@ def cannot_look(problem: Failure) -> CannotLook:
     return CannotLook(problem.reason, refused=isinstance(problem, Refused) and problem.kind == "credentials")
 
 
+@dataclass(frozen=True)
+class Meaning:
+    """What one of a network's answers means to us, in a line of a table."""
+
+    outcome: type[Failure]
+    kind: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The same, for a network that tells its answers apart by their status and their words."""
+
+    status: int
+    words: str  # that stand in the answer, in small letters; "" fits any
+    outcome: type[Failure]
+    kind: str
+    sentence: str
+
+    def fits(self, status: int, body: str) -> bool:
+        return self.status == status and self.words in body
+
+
 class Network(Protocol):
     name: str
     label: str

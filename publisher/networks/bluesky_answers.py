@@ -2,14 +2,13 @@
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import requests
 from atproto_core.cid import CID
 
 from publisher.networks import http
-from publisher.networks.base import Failure, Refused, TryLater, Unknown
+from publisher.networks.base import Failure, Meaning, Refused, TryLater, Unknown
 
 # Where a limit is hit and no header says when it ends.
 WINDOW = 5 * 60
@@ -17,13 +16,6 @@ DAY = 24 * 60 * 60
 
 # How a server says that not the password but the session has ended. It has done nothing then.
 SESSION_ENDED = frozenset({"ExpiredToken", "InvalidToken"})
-
-
-@dataclass(frozen=True)
-class Meaning:
-    outcome: type[Failure]
-    kind: str
-    sentence: str
 
 
 SIGN_IN = Meaning(Refused, "credentials", "Bluesky does not accept the app password: connect the account again.")

@@ -13,20 +13,13 @@ from urllib.parse import parse_qs, urlsplit
 import requests
 
 from publisher.networks import http
-from publisher.networks.base import LONGEST_WAIT, Failure, Figures, Refused, TryLater, Unknown, brief, quoting
+from publisher.networks.base import LONGEST_WAIT, Failure, Figures, Meaning, Refused, TryLater, Unknown, brief, quoting
 
 # After a limit, where no header says how long.
 HOUR = 60 * 60
 # At so many per cent of a limit the page rests, for as long as Facebook estimates or at least for this.
 NEARLY_ALL, QUARTER = 90, 15 * 60
 USAGES = ("X-App-Usage", "X-Page-Usage")
-
-
-@dataclass(frozen=True)
-class Meaning:
-    outcome: type[Failure]
-    kind: str
-    sentence: str
 
 
 SIGN_IN = Meaning(Refused, "credentials", "Facebook no longer accepts the page's token: connect the page again.")

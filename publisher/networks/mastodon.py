@@ -9,7 +9,6 @@ wraps what went wrong so that nobody can tell whether anything left.
 import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,6 +19,7 @@ from publisher.networks import http, timeline
 from publisher.networks.base import (
     Account,
     Adapter,
+    Answer,
     CannotLook,
     Failure,
     Figures,
@@ -66,36 +66,27 @@ PAGE = 40
 AT_ONCE = 20
 
 
-@dataclass(frozen=True)
-class Meaning:
-    status: int
-    words: str  # that stand in the answer, in small letters; "" fits any
-    outcome: type[Failure]
-    kind: str
-    sentence: str
-
-
 # Their words to ours; the first that fits counts. A server of another language is asked for English, and may not obey.
 MEANINGS = (
-    Meaning(400, "", Refused, "other", "Mastodon does not understand the request."),
-    Meaning(401, "", Refused, "credentials", "Mastodon no longer accepts the token: connect the account again."),
-    Meaning(403, "outside the authorized scopes", Refused, "permission", "The token may not do this: give it “write”."),
-    Meaning(403, "login is currently disabled", Refused, "credentials", "Mastodon has disabled the account."),
-    Meaning(403, "confirmed e-mail address", Refused, "credentials", "The account's mail address is not confirmed."),
-    Meaning(403, "pending approval", Refused, "credentials", "The account still waits for its server's approval."),
-    Meaning(403, "", Refused, "permission", "Mastodon does not permit this."),
-    Meaning(404, "", Refused, "other", "Mastodon does not know this, or there is no Mastodon at this address."),
-    Meaning(410, "", Refused, "credentials", "The account, or its server, is gone."),
-    Meaning(413, "", Refused, "other", "The picture is too large for this server."),
+    Answer(400, "", Refused, "other", "Mastodon does not understand the request."),
+    Answer(401, "", Refused, "credentials", "Mastodon no longer accepts the token: connect the account again."),
+    Answer(403, "outside the authorized scopes", Refused, "permission", "The token may not do this: give it “write”."),
+    Answer(403, "login is currently disabled", Refused, "credentials", "Mastodon has disabled the account."),
+    Answer(403, "confirmed e-mail address", Refused, "credentials", "The account's mail address is not confirmed."),
+    Answer(403, "pending approval", Refused, "credentials", "The account still waits for its server's approval."),
+    Answer(403, "", Refused, "permission", "Mastodon does not permit this."),
+    Answer(404, "", Refused, "other", "Mastodon does not know this, or there is no Mastodon at this address."),
+    Answer(410, "", Refused, "credentials", "The account, or its server, is gone."),
+    Answer(413, "", Refused, "other", "The picture is too large for this server."),
     # An application's token, or one whose person is gone.
-    Meaning(422, "requires an authenticated user", Refused, "credentials", "The token speaks for no account."),
-    Meaning(422, "not finished processing", TryLater, "server", "Mastodon still prepares the picture."),
-    Meaning(422, "duplicate record", Refused, "duplicate", "Mastodon has this post already."),
-    Meaning(422, "character limit", Refused, "text", "Mastodon says that the text is too long."),
-    Meaning(422, "validation failed: text", Refused, "text", "Mastodon does not take this text."),
-    Meaning(422, "uploaded media", Refused, "other", "Mastodon cannot read the picture."),
-    Meaning(422, "", Refused, "other", "Mastodon does not take this."),
-    Meaning(429, "", TryLater, "rate", "Mastodon asks to slow down."),
+    Answer(422, "requires an authenticated user", Refused, "credentials", "The token speaks for no account."),
+    Answer(422, "not finished processing", TryLater, "server", "Mastodon still prepares the picture."),
+    Answer(422, "duplicate record", Refused, "duplicate", "Mastodon has this post already."),
+    Answer(422, "character limit", Refused, "text", "Mastodon says that the text is too long."),
+    Answer(422, "validation failed: text", Refused, "text", "Mastodon does not take this text."),
+    Answer(422, "uploaded media", Refused, "other", "Mastodon cannot read the picture."),
+    Answer(422, "", Refused, "other", "Mastodon does not take this."),
+    Answer(429, "", TryLater, "rate", "Mastodon asks to slow down."),
 )
 
 
@@ -297,7 +288,7 @@ class Mastodon(Adapter):
             return http.redirected(response, self.label, self._secrets)
         body = response.text.casefold()
         for meaning in MEANINGS:
-            if meaning.status == status and meaning.words in body:
+            if meaning.fits(status, body):
                 reason = quoting(meaning.sentence, words)
                 if meaning.outcome is TryLater:
                     return TryLater(reason, after=pause(response), kind=meaning.kind)

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from html import unescape
 from typing import Any
@@ -11,7 +10,7 @@ import requests
 
 from publisher.counting import extract_urls_with_indices
 from publisher.networks import http
-from publisher.networks.base import Failure, Figures, Refused, TryLater, Unknown, brief, quoting
+from publisher.networks.base import Answer, Failure, Figures, Refused, TryLater, Unknown, brief, quoting
 
 # Where a limit is hit and no header says when it ends: the window of all limits we meet.
 WINDOW = 15 * 60
@@ -24,38 +23,29 @@ CAPPED = DAY
 SCHEME = re.compile(r"https?://\S", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Meaning:
-    status: int
-    words: str  # that stand in the answer, in small letters; "" fits any
-    outcome: type[Failure]
-    kind: str
-    sentence: str
-
-
 # Their words to ours; the first that fits counts. Only the English text tells a duplicate from any other 403.
 MEANINGS = (
-    Meaning(400, "too long", Refused, "text", "X says that the text is too long."),
-    Meaning(400, "duplicate content", Refused, "duplicate", "X already has a post with this text."),
-    Meaning(400, "", Refused, "other", "X does not understand the request."),
-    Meaning(401, "", Refused, "credentials", "X no longer accepts the keys: connect the account again."),
-    Meaning(402, "", Refused, "money", "The X account has no credits left: buy some, then let it post again."),
-    Meaning(403, "duplicate content", Refused, "duplicate", "X already has a post with this text."),
-    Meaning(403, '"code":187', Refused, "duplicate", "X already has a post with this text."),
-    Meaning(403, "too long", Refused, "text", "X says that the text is too long."),
-    Meaning(403, '"code":186', Refused, "text", "X says that the text is too long."),
-    Meaning(403, '"code":185', TryLater, "rate", "The daily number of posts on X is reached."),
-    Meaning(403, "usage-capped", TryLater, "money", "The spending cap of the X account is reached."),
-    Meaning(403, "is suspended", Refused, "credentials", "X has suspended the account."),
-    Meaning(403, "temporarily locked", Refused, "credentials", "X has locked the account: sign in there to unlock it."),
-    Meaning(403, "oauth1-permissions", Refused, "permission", "The X app may only read: give it write access."),
-    Meaning(403, "client-forbidden", Refused, "permission", "The X app is not enrolled for posting."),
-    Meaning(403, "user-not-enrolled", Refused, "permission", "The X app is not enrolled for posting."),
-    Meaning(403, "", Refused, "permission", "X does not permit this post."),
-    Meaning(404, "", Refused, "other", "X does not know this address."),
-    Meaning(413, "", Refused, "other", "The picture is too large for X."),
-    Meaning(429, "usage-capped", TryLater, "money", "The spending cap of the X account is reached."),
-    Meaning(429, "", TryLater, "rate", "X asks to slow down."),
+    Answer(400, "too long", Refused, "text", "X says that the text is too long."),
+    Answer(400, "duplicate content", Refused, "duplicate", "X already has a post with this text."),
+    Answer(400, "", Refused, "other", "X does not understand the request."),
+    Answer(401, "", Refused, "credentials", "X no longer accepts the keys: connect the account again."),
+    Answer(402, "", Refused, "money", "The X account has no credits left: buy some, then let it post again."),
+    Answer(403, "duplicate content", Refused, "duplicate", "X already has a post with this text."),
+    Answer(403, '"code":187', Refused, "duplicate", "X already has a post with this text."),
+    Answer(403, "too long", Refused, "text", "X says that the text is too long."),
+    Answer(403, '"code":186', Refused, "text", "X says that the text is too long."),
+    Answer(403, '"code":185', TryLater, "rate", "The daily number of posts on X is reached."),
+    Answer(403, "usage-capped", TryLater, "money", "The spending cap of the X account is reached."),
+    Answer(403, "is suspended", Refused, "credentials", "X has suspended the account."),
+    Answer(403, "temporarily locked", Refused, "credentials", "X has locked the account: sign in there to unlock it."),
+    Answer(403, "oauth1-permissions", Refused, "permission", "The X app may only read: give it write access."),
+    Answer(403, "client-forbidden", Refused, "permission", "The X app is not enrolled for posting."),
+    Answer(403, "user-not-enrolled", Refused, "permission", "The X app is not enrolled for posting."),
+    Answer(403, "", Refused, "permission", "X does not permit this post."),
+    Answer(404, "", Refused, "other", "X does not know this address."),
+    Answer(413, "", Refused, "other", "The picture is too large for X."),
+    Answer(429, "usage-capped", TryLater, "money", "The spending cap of the X account is reached."),
+    Answer(429, "", TryLater, "rate", "X asks to slow down."),
 )
 
 # (remaining, reset): the window's, and the daily ones, which X sends to some apps only.
@@ -73,7 +63,7 @@ def failure_of(response: requests.Response, secrets: Iterable[str]) -> Failure:
         return http.redirected(response, "X", secrets)
     body = response.text.casefold().replace('": ', '":')
     for meaning in MEANINGS:
-        if meaning.status == status and meaning.words in body:
+        if meaning.fits(status, body):
             return failure(meaning, response, quoting(meaning.sentence, words))
     if 400 <= status < 500 and status != 408:
         return Refused(quoting(f"X refused this with {status}.", words), code=status)
@@ -81,7 +71,7 @@ def failure_of(response: requests.Response, secrets: Iterable[str]) -> Failure:
     return Unknown(quoting(f"X answered {status} without saying whether it posted.", words))
 
 
-def failure(meaning: Meaning, response: requests.Response, reason: str) -> Failure:
+def failure(meaning: Answer, response: requests.Response, reason: str) -> Failure:
     if meaning.outcome is TryLater:
         return TryLater(reason, after=pause(response, meaning.kind), kind=meaning.kind)
     return Refused(reason, kind=meaning.kind, code=response.status_code)

@@ -201,6 +201,16 @@ def digest(request: HttpRequest, slug: str, number: int) -> HttpResponse:
     return render(request, "public/digest.html", context)
 
 
+def entry_at(slug: str, number: int, position: int) -> Entry:
+    """An entry that readers may see, with its digest; 404, in a sentence, where there is none."""
+    here = get_object_or_404(sent(), publication__slug=slug, number=number)
+    entry = entries().filter(digest=here, position=position).first()
+    if entry is None:
+        raise Http404(f"{here.label} has no item {position}.")
+    entry.digest = here
+    return entry
+
+
 @require_safe
 @brief
 def item(request: HttpRequest, slug: str, number: int, position: int) -> HttpResponse:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_safe
 
 from ... import cards, drawing
-from .archive import entries, sent
+from .archive import entry_at, sent
 
 WIDTH, HEIGHT = drawing.SIZE
 #: An item that is withdrawn, a publication that changes its colour: gone from the caches on the way within the day.
@@ -24,12 +24,7 @@ def digest(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 @require_safe
 @daily
 def item(request: HttpRequest, slug: str, number: int, position: int) -> HttpResponse:
-    here = get_object_or_404(sent(), publication__slug=slug, number=number)
-    entry = entries().filter(digest=here, position=position).first()
-    if entry is None:
-        raise Http404(f"{here.label} has no item {position}.")
-    entry.digest = here
-    return _png(cards.of(entry))
+    return _png(cards.of(entry_at(slug, number, position)))
 
 
 def _png(card: cards.Card) -> HttpResponse:

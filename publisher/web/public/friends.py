@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
@@ -14,7 +14,7 @@ from ... import friends, languages, preferences
 from ...lifecycle import Refusal
 from ...models import Digest, Entry
 from .. import client, speaking
-from .archive import entries, sent
+from .archive import entry_at, sent
 
 EVENLY = 0.15  # seconds; whether a mail was written is not to be seen by the time
 TIMES, SECONDS = 20, 3600
@@ -32,12 +32,8 @@ def digest(request: HttpRequest, slug: str, number: int) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 def item(request: HttpRequest, slug: str, number: int, position: int) -> HttpResponse:
-    here = get_object_or_404(sent(), publication__slug=slug, number=number)
-    entry = entries().filter(digest=here, position=position).first()
-    if entry is None:
-        raise Http404(f"{here.label} has no item {position}.")
-    entry.digest = here
-    return _answer(request, here, entry)
+    entry = entry_at(slug, number, position)
+    return _answer(request, entry.digest, entry)
 
 
 def _answer(request: HttpRequest, digest: Digest, entry: Entry | None) -> HttpResponse:
