@@ -81,6 +81,8 @@ def _opened(content: bytes) -> Image.Image:
 def _plain(image: Image.Image) -> tuple[Image.Image, str]:
     """The bare pixels and the kind to keep them as: a drawing, or what one can see through, as PNG, else JPEG."""
     drawn = image.mode in {"1", "P"}
+    if image.mode.startswith("I"):  # grey of 16 bits: convert() alone takes all but the darkest for white
+        image = image.convert("I").point(lambda light: light * (1 / 256)).convert("L")
     see_through = image.has_transparency_data and any(image.convert("RGBA").getchannel("A").histogram()[:255])
     plain = image.convert("RGBA" if see_through else "RGB")
     plain.info = {}  # comments, place and camera: some would be written again

@@ -71,7 +71,7 @@ KINDS = {
     "CMYK JPEG": (lambda image: written(image.convert("CMYK")), "image/jpeg"),
     "PNG photograph": (lambda image: written(image, "PNG"), "image/jpeg"),
     "PNG that one cannot see through": (lambda image: written(image.convert("RGBA"), "PNG"), "image/jpeg"),
-    "PNG of 16 bits": (lambda image: written(Image.new("I;16", (80, 40)), "PNG"), "image/jpeg"),
+    "PNG of 16 bits": (lambda image: written(Image.new("I;16", (80, 40), 32768), "PNG"), "image/jpeg"),
     "GIF": (lambda image: written(image, "GIF"), "image/png"),
     "moving GIF": (
         lambda image: written(image, "GIF", save_all=True, append_images=[Image.new("RGB", (80, 40))]),
@@ -89,6 +89,12 @@ def test_each_kind_is_kept_as_mail_programs_show_it(flag, make, media_type):
         (80, 40),
         media_type.removeprefix("image/").upper(),
     )
+
+
+def test_sixteen_bits_of_grey_stay_grey():
+    """Asked plainly for eight bits, a scanned photograph comes back white."""
+    image = stored(pictures.keep(written(Image.new("I;16", (8, 8), 0x8000), "PNG")))
+    assert image.getpixel((4, 4)) == (128, 128, 128)
 
 
 def test_what_one_can_see_through_stays_so():

@@ -1,0 +1,41 @@
+"""A NUL in a form, an address or a cookie is an error for people, on every page, and never one of the server."""
+
+from __future__ import annotations
+
+import pytest
+from django.urls import reverse
+
+from publisher.models import Campaign, Publication
+
+
+@pytest.mark.parametrize("sent", ["Quinoa\x00", r"\ud800"], ids=["a NUL", "half a surrogate"])
+def test_what_no_database_takes_is_said_to_the_person_and_changes_nothing(as_anne, read, publication, make_item, sent):
+    """The second comes where a client names an encoding that has such halves."""
+    item = make_item("A reading room opens")
+    answers = [
+        as_anne.generic("POST", address, *form(name, sent))
+        for address, name in (
+            (reverse("item-correct-draft", args=[item.pk]), "said"),
+            (reverse("channel-connect", args=["update", "x"]), "account"),
+            (reverse("campaign-add", args=["update"]), "hashtag"),
+            (reverse("sign-in"), "username"),
+            (reverse("subscribe", args=["update"]), "email"),
+        )
+    ]
+    assert [read(answer).one("h1") for answer in answers] == ["That cannot be stored"] * 5
+    assert {answer.status_code for answer in answers} == {400}
+    assert (Campaign.objects.count(), Publication.objects.get().channels.count()) == (0, 0)
+
+
+def test_an_address_and_a_cookie_are_read_as_well(client, publication):
+    client.cookies["sessionid"] = "\x00" * 32
+    assert client.get(reverse("sign-in")).status_code == 400
+    client.cookies.clear()
+    assert client.get(reverse("archive", args=["update"]), {"q": "\x00"}).status_code == 400
+    assert client.get(reverse("archive", args=["update"]), {"q": "Quinoa ñ 日"}).status_code == 200
+
+
+def form(name, value):
+    """A form of one field, as a client may send it that says so little about itself as this one."""
+    body = f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n--b--\r\n'
+    return body.encode(), "multipart/form-data; boundary=b; charset=unicode-escape"
