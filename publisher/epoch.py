@@ -26,7 +26,7 @@ from django.utils import timezone
 
 from . import witness
 from .lifecycle import NotAllowed, Refusal, move, note
-from .models import Digest, Epoch, Person, Post
+from .models import Digest, Epoch, Event, Person, Post
 from .witness import Unreadable, Witness
 
 logger = logging.getLogger(__name__)
@@ -37,6 +37,9 @@ REMEMBERED = 2
 #: While letters go out the counter grows this often; in quiet times, in which people may leave, hourly. What was
 #: done since the last growth before a backup was made cannot be told from what stands in the backup.
 WHILE_SENDING, IN_QUIET_TIMES = timedelta(seconds=10), timedelta(hours=1)
+#: So long after a confirmation what is to be posted may have been posted before: what the database forgot is
+#: found, worded and approved anew.
+LATELY = timedelta(days=30)
 UNDER_WAY = (Digest.State.PREPARING, Digest.State.SENDING)
 
 _UNTIL = "Nothing is sent until a person confirms that this is the one that goes on."
@@ -146,13 +149,21 @@ def confirm(*, by: Person, why: str) -> Epoch:
     with transaction.atomic():
         row, _ = Epoch.objects.select_for_update().get_or_create(pk=ONLY)
         # Again under the lock: of two who confirm at once one is told that it is done.
-        found = _confirmable()
+        found, known = _confirmable(), _known_until(row)
         _renew(row)
-        note(row, "confirmed", by=by, why=why, doubt=found.says, installation=str(row.installation), **_hold_back(by))
+        told = {"doubt": found.says, "installation": str(row.installation), "known_until": known.isoformat()}
+        note(row, "confirmed", by=by, why=why, **told, **_hold_back(by))
         # Last, and before the commit: where it fails, nothing is confirmed.
         _write(row)
     forget()
     return row
+
+
+def forgotten_since() -> datetime | None:
+    """From when on this database may not know what was posted: it was put back, and confirmed within a month."""
+    lately = {"verb": "confirmed", "at__gte": timezone.now() - LATELY}
+    told = Event.objects.filter(noun="epoch", noun_id=ONLY, **lately).values_list("detail__known_until", flat=True)
+    return min((datetime.fromisoformat(known) for known in told if known), default=None)
 
 
 def under_way() -> QuerySet[Digest]:
@@ -240,21 +251,33 @@ def _alive(row: Epoch) -> bool:
 
 def _keep_up(row: Epoch, seen: Witness | None) -> Doubt | None:
     """Let the file know what the database knows; within a transaction nothing that may never be committed."""
-    here, uncommitted = str(row.installation), connection.in_atomic_block
-    ours = seen is not None and not seen.copied and seen.installation == here
-    if seen and ours and (uncommitted or seen.counter >= row.counter):
+    counter = 0 if connection.in_atomic_block else row.counter
+    if _knows(seen, row, counter):
         return None
     try:
-        witness.write(file(), here, 0 if uncommitted else row.counter)
-    except OSError as problem:
-        return Doubt(UNWRITABLE.format(file=file(), problem=_why(problem)), confirmable=False)
+        with witness.alone(file()):
+            # Read again: another process, which knows more, may have written since.
+            if not _knows(witness.read(file()), row, counter):
+                witness.write(file(), str(row.installation), counter)
+    except (OSError, Unreadable) as problem:
+        why = _why(problem) if isinstance(problem, OSError) else str(problem)
+        return Doubt(UNWRITABLE.format(file=file(), problem=why), confirmable=False)
     return None
+
+
+def _knows(seen: Witness | None, row: Epoch, counter: int) -> bool:
+    return bool(seen and not seen.copied and seen.installation == str(row.installation) and seen.counter >= counter)
 
 
 def _away(row: Epoch) -> Doubt | None:
     if row.ticked_at is None or _alive(row) or not under_way().exists():
         return None
     return Doubt(AWAY.format(at=row.ticked_at), confirmable=False)
+
+
+def _known_until(row: Epoch) -> datetime:
+    """When the clock last said so, before the backup was made. A database that knows of no clock knows nothing."""
+    return min(filter(None, (row.advanced_at, row.ticked_at)), default=timezone.now() - LATELY)
 
 
 def _renew(row: Epoch) -> None:

@@ -13,7 +13,8 @@ import os
 import struct
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +49,18 @@ def read(path: Path) -> Witness | None:
         raise Unreadable(os.strerror(problem.errno) if problem.errno else str(problem)) from problem
     except (ValueError, KeyError, TypeError) as problem:
         raise Unreadable("it is damaged") from problem
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """One process at a time between reading and writing; without it where the file system has no locks."""
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def write(path: Path, installation: str, counter: int) -> None:
