@@ -140,6 +140,7 @@ def _edition(
         sections=sections,
         join_url=links.absolute("/update/subscribe/"),
         join_label="Become a member",
+        preferences_url=links.absolute("/preferences/"),
         archive_url=links.absolute("/update/"),
         site_url="https://reading-rooms.example",
         postal_address="Andean Reading Rooms, 1 Example Street\nLondon N1",

@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from . import budgets, checkups, epoch, links, prices, reach, tokens
+from . import budgets, checkups, epoch, joining, links, prices, reach, tokens
 from .bounces import mailbox
 from .delivery import keys, manners, paces, parcels
 from .delivery.conversation import Conversation, Timeouts
@@ -45,7 +45,7 @@ def run() -> Iterator[Check]:
     yield from _safely(_bounces)
     yield from _safely(_pace)
     yield from _safely(_prices)
-    rows = (_mailbox, _epoch, _clock, _people, _publications, _signatures, _sealed, _channels)
+    rows = (_mailbox, _epoch, _clock, _people, _publications, _joining, _signatures, _sealed, _channels)
     for check in rows if database.ok else ():
         yield from _safely(check)
 
@@ -199,6 +199,13 @@ def _publications() -> Iterator[Check]:
         next_one = f"{publication.series} {publication.next_number} comes next"
         says = f"lacks {', '.join(missing)}" if missing else next_one
         yield Check(f"Publication {publication.slug}", not missing, says, mend)
+
+
+def _joining() -> Iterator[Check]:
+    """Nothing to say where nobody has to wait."""
+    if said := joining.crowded():
+        mend = "If nobody called for members, look where the form stands: it may be a robot."
+        yield Check("Joining", False, said, mend)
 
 
 def _bounces() -> Iterator[Check]:

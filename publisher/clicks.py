@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from . import links, robots
 from .lifecycle import note
-from .models import Click, Digest, MeasuringConsent, Publication, Reading, Subscription
+from .models import Click, ConsentWording, Digest, MeasuringConsent, Publication, Reading, Subscription
 
 #: So many links of one letter within so many seconds: nobody reads that fast.
 SEVERAL, SECONDS = 3, 10
@@ -47,10 +47,13 @@ def follow(token: str, reader: str, who: Follower) -> str | None:
     return target
 
 
-def agree(subscription: Subscription, *, how: str, wording: str) -> None:
-    """The member agrees that it is kept which links they follow. Agreeing again changes nothing."""
+def agree(subscription: Subscription, *, how: str, wording: str = "", worded: ConsentWording | None = None) -> None:
+    """The member agrees that it is kept which links they follow. Agreeing again changes nothing.
+
+    `worded` are the words of ours that they read; `wording` is what they said yes to elsewhere.
+    """
     _, new = MeasuringConsent.objects.get_or_create(
-        subscription=subscription, defaults={"how": how, "wording": wording}
+        subscription=subscription, defaults={"how": how, "wording": wording, "worded": worded}
     )
     if new:
         note(subscription, "agreed", by=None, why=how)

@@ -6,14 +6,17 @@ at a public page has shown who they are; who comes by their own mailed link has,
 
 from __future__ import annotations
 
+import re
 import textwrap
 
 from django.db import transaction
 
-from . import caps, languages, links, members, notices, preferences
+from . import asking, languages, links, members, notices, preferences
 from .models import Consent, Digest, Entry, Member, Subscription
 
 FITS = 400  # characters of a teaser
+#: What may stand as a name in a mail to a stranger: no address, no number, nothing that a robot would advertise.
+NAME = re.compile(r"(?:[^\W\d_]|\d(?!\d)|[ '’-]|\.(?= |$)){1,60}")
 
 
 def send(
@@ -26,7 +29,7 @@ def send(
     address = members.normalise(email)
     publication = digest.publication
     with transaction.atomic():
-        if preferences.suppressed(address) or not caps.allow("friend", address, network):
+        if preferences.suppressed(address) or not asking.allow(asking.What.FRIEND, address, network):
             return
         notices.write_to(
             "friend",
@@ -56,7 +59,7 @@ def _teasers(digest: Digest, entry: Entry | None) -> list[str]:
 
 def _named(sender: Member | None) -> str:
     """The sender's name, if they have confirmed that it is theirs to give: until then anybody may have typed it."""
-    if sender is None:
+    if sender is None or not NAME.fullmatch(sender.name):
         return ""
     confirmed = Consent.objects.filter(
         subscription__member=sender, subscription__state=Subscription.State.ACTIVE, confirmed_at__isnull=False

@@ -9,20 +9,32 @@ from __future__ import annotations
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from . import asking, latest, links, members
-from .lifecycle import move, note
-from .models import Consent, ConsentWording, Delivery, Event, JoinRequest, Lease, Member, Publication, Subscription
+from . import asking, latest, links, members, notices, preferences
+from .lifecycle import Refusal, move, note
+from .models import (
+    Consent,
+    ConsentWording,
+    Delivery,
+    JoinRequest,
+    Lease,
+    Member,
+    Publication,
+    Run,
+    Subscription,
+)
 
 #: A mail that nobody answered for so long is answered.
 FORGOTTEN_AFTER = timedelta(days=7)
 AT_ONCE = 200
 MOST_FORGOTTEN = 2_000
-#: More may wait of one network only after these are answered: the line is no place to fill a disk with.
-MOST_WAIT = 200
+#: More may wait of one network, or altogether, only after these are answered: the line is no place to fill a disk with.
+MOST_WAIT, MOST_WAIT_OF_ALL = 200, 50_000
+#: Staff are told once a day that more ask than are asked back.
+CROWDED = "joining is crowded"
 LEASE, LEASE_TIME = "joining", timedelta(minutes=5)
 
 
@@ -38,7 +50,7 @@ def ask(
 ) -> None:
     """Write down that somebody asked. Refusal where the address is none; of everything else nothing is told."""
     address = members.normalise(email)
-    if JoinRequest.objects.filter(network=network)[:MOST_WAIT].count() == MOST_WAIT:
+    if _line_is_full(network):
         return
     JoinRequest.objects.create(
         publication=publication,
@@ -51,15 +63,6 @@ def ask(
     )
 
 
-def asked(token: str) -> Subscription | None:
-    """Whose confirmation this link is; None where it is none, or no longer good."""
-    ids = links.read("confirm", token)
-    if ids is None or len(ids) != 1:
-        return None
-    waiting = Subscription.objects.filter(state__in=[Subscription.State.PENDING, Subscription.State.ACTIVE])
-    return waiting.select_related("publication", "member").filter(pk=ids[0]).first()
-
-
 def wording(subscription: Subscription) -> ConsentWording | None:
     """The words that were shown where this was asked for."""
     newest = subscription.consents.select_related("worded").first()
@@ -68,14 +71,21 @@ def wording(subscription: Subscription) -> ConsentWording | None:
 
 def confirm(token: str, *, latest_too: bool) -> tuple[Subscription, bool] | None:
     """The person's own yes, and whether the latest Update is on its way to them. None where the link is not good."""
-    subscription = members.confirm(token)
-    if subscription is None:
-        return None
-    return subscription, latest_too and latest.send(subscription)
+    with transaction.atomic():
+        # Within one transaction, so that who presses twice at once has one letter: the second waits for the first.
+        subscription = members.confirm(token)
+        if subscription is None:
+            return None
+        return subscription, latest_too and latest.send(subscription)
 
 
 def due() -> QuerySet[JoinRequest]:
     return JoinRequest.objects.filter(due_at__lte=timezone.now())
+
+
+def somebody_waits() -> bool:
+    """At the door to join, or for the link to their preferences."""
+    return due().exists() or preferences.waiting().exists()
 
 
 def answer(most: int = AT_ONCE) -> int:
@@ -87,13 +97,23 @@ def answer(most: int = AT_ONCE) -> int:
         return 0
     looked_at = 0
     try:
-        for request in due().select_related("publication", "worded").order_by("due_at", "pk")[:most]:
+        looked_at = preferences.answer(most)
+        for request in due().select_related("publication", "worded").order_by("due_at", "pk")[: most - looked_at]:
             looked_at += 1
             with transaction.atomic():
                 _answer(request)
     finally:
         Lease.objects.filter(name=LEASE).update(until=Now())
     return looked_at
+
+
+def crowded() -> str:
+    """Whether so many asked lately that some have to wait, in a sentence; empty where nobody had to."""
+    since = timezone.now() - asking.DAY
+    if not Run.objects.filter(schedule=CROWDED, at__gt=since).exists():
+        return ""
+    waiting = JoinRequest.objects.count()
+    return f"more than {asking.MOST_OF_ALL:,} asked to join within an hour of the last day; {waiting:,} still wait"
 
 
 def forget() -> None:
@@ -111,6 +131,11 @@ def unconfirmed() -> QuerySet[Subscription]:
     asked = Consent.objects.filter(subscription=OuterRef("pk"), at__gt=since)
     waiting = Subscription.objects.filter(state=Subscription.State.PENDING, state_since__lte=since)
     return waiting.exclude(Exists(asked)).select_related("member")
+
+
+def _line_is_full(network: str) -> bool:
+    theirs = JoinRequest.objects.filter(network=network)[:MOST_WAIT].count()
+    return theirs == MOST_WAIT or JoinRequest.objects.all()[:MOST_WAIT_OF_ALL].count() == MOST_WAIT_OF_ALL
 
 
 def _alone() -> bool:
@@ -138,9 +163,27 @@ def _answer(request: JoinRequest) -> None:
         )
     except asking.NotNow as later:
         same.update(due_at=later.at)
+        if later.crowded:
+            _tell_staff(request.publication)
+    except Refusal:
+        same.delete()  # no address after all: nobody behind it shall wait for that
     else:
         # All of them: whoever asked again meanwhile has been answered.
         same.delete()
+
+
+def _tell_staff(publication: Publication) -> None:
+    """Once a day: it may be an appeal that went round the world, or a robot that asks in strangers' names."""
+    today = f"{timezone.now():%Y-%m-%d}"
+    if Run.objects.get_or_create(schedule=CROWDED, occurrence=today)[1]:
+        notices.tell_staff(
+            publication,
+            headline="Many ask to join",
+            sentence=f"Within an hour {asking.MOST_OF_ALL:,} people were asked to confirm, which is the most. Who asks "
+            "now waits up to 48 hours for that mail. If you did not call for members, a robot may be typing in "
+            "strangers’ addresses: look where the form stands, and ask whoever runs the service.",
+            link=links.health_url(),
+        )
 
 
 def _forget(subscription: Subscription) -> None:
@@ -150,16 +193,10 @@ def _forget(subscription: Subscription) -> None:
         return
     if not unconfirmed().filter(pk=subscription.pk).exists():
         return  # it was confirmed at this moment
-    if _was_more(subscription):
+    if members.was_more(subscription):
         move(subscription, Subscription.State.LEFT, by=None, why="asked again, and not confirmed")
         return
     note(subscription, "forgotten", by=None, why="not confirmed")
     subscription.delete()
     if not member.subscriptions.exists() and not Delivery.objects.filter(member=member).exists():
         member.delete()
-
-
-def _was_more(subscription: Subscription) -> bool:
-    """Whether it was ever more than a wish: confirmed, brought by a list, or left."""
-    moved = Event.objects.filter(Q(after="pending") | Q(after="active"), noun="subscription", noun_id=subscription.pk)
-    return moved.exists() or subscription.consents.filter(confirmed_at__isnull=False).exists()

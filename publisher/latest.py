@@ -6,6 +6,8 @@ later is no part of it. The letter is the same, byte for byte but for their own 
 
 from __future__ import annotations
 
+from django.db.models import Q
+
 from . import notices
 from .models import Delivery, Digest, Notice, Subscription
 
@@ -18,7 +20,7 @@ def of(subscription: Subscription) -> Digest | None:
     newest = sent.filter(number__isnull=False).select_related("publication", "proof").order_by("-number").first()
     if newest is None or newest.proof is None:
         return None
-    had = Delivery.objects.filter(digest=newest, address=member.email).exists()
+    had = Delivery.objects.filter(Q(address=member.email) | Q(member=member), digest=newest).exists()
     return None if had or Notice.objects.filter(digest=newest, member=member).exists() else newest
 
 

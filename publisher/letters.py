@@ -42,7 +42,7 @@ FIELD_IN_WORDS = re.compile(rf"{BRACE}(?=(?:{'|'.join(FIELDS)})[|}}])")
 AS_ATTRIBUTE = re.compile(r"<mj-title>[^<]*|<[^>]*>")
 NOT_PLAIN = re.compile(r"[^\x00-\x7f]|\\")
 
-ADDRESSES = frozenset({"link", "more_url", "image_url", "join_url", "archive_url", "site_url"})
+ADDRESSES = frozenset({"link", "more_url", "image_url", "join_url", "archive_url", "site_url", "preferences_url"})
 FOLLOWED = frozenset({"http", "https"})
 
 
@@ -93,6 +93,7 @@ class Edition:
     postal_address: str
     accent: str = ACCENT
     language: str = "en"
+    preferences_url: str = ""  # where one has the link to one's own mailed; the same for everybody
     corrects: str | None = None  # the label of the issue that this letter corrects
 
     @property

@@ -20,6 +20,8 @@ from django.urls import reverse
 from .lifecycle import Refusal
 from .models import Digest, Entry, Picture, Publication, Subscription
 
+#: The addresses in which a token is a key.
+_KEYED = ("confirm", "leave", "preferences", "change-address")
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 _SIGNATURE_BYTES = 20  # 160 bits
 _BOUNCE_BYTES = 12  # 96 bits, because 64 characters before an @ are all there may be
@@ -140,8 +142,17 @@ def _around_token(name: str, base: str) -> tuple[str, str]:
     return base + before, after
 
 
+def confirm_token(subscription: Subscription) -> str:
+    return sign("confirm", *asking_of(subscription))
+
+
+def asking_of(subscription: Subscription) -> tuple[int, int]:
+    """What a link to confirm is bound to: the subscription, and since when it has waited. Each asking has its own."""
+    return subscription.pk, int(subscription.state_since.timestamp())
+
+
 def confirm_url(subscription: Subscription) -> str:
-    return absolute(reverse("confirm", args=[sign("confirm", subscription.pk)]))
+    return absolute(reverse("confirm", args=[confirm_token(subscription)]))
 
 
 def archive_url(publication: Publication) -> str:
@@ -161,6 +172,11 @@ def membership_url(publication: Publication) -> str:
 
 def feed_url(publication: Publication) -> str:
     return absolute(reverse("feed", args=[publication.slug]))
+
+
+def ask_preferences_url() -> str:
+    """Where anybody has the link to their own preferences mailed to them. It names nobody."""
+    return absolute(reverse("ask-preferences"))
 
 
 def preferences_url(token: str) -> str:
@@ -203,9 +219,20 @@ def channels_url() -> str:
     return absolute(reverse("channels"))
 
 
+def health_url() -> str:
+    """The staff's page of whether all is in order."""
+    return absolute(reverse("staff-health"))
+
+
 def sending_url(digest: Digest) -> str:
     """The staff's page of its sending."""
     return absolute(reverse("sending", args=[digest.pk]))
+
+
+def keyless(text: str) -> str:
+    """The text with each key to confirm, to leave or to change taken out of its address."""
+    places = "|".join({re.escape(_around_token(name, "")[0]) for name in _KEYED})
+    return re.sub(f"({places})[A-Za-z0-9_-]{{20,}}", r"\1…", text)
 
 
 def picture_url(picture: Picture) -> str:

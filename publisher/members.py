@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from email_validator import EmailNotValidError, validate_email
 
@@ -17,6 +17,8 @@ from .models import (
     ConsentWording,
     Delivery,
     Digest,
+    Event,
+    MeasuringConsent,
     Member,
     Merged,
     Person,
@@ -75,30 +77,46 @@ def join(
         Consent.objects.create(
             subscription=subscription, how=how[:120], network=consents.shortened(network), worded=worded
         )
-        asking.count(publication, address, network)
+        asking.count(asking.What.JOIN, address, network, publication)
         _ask(subscription, language or member.language)
+
+
+def asked(token: str) -> Subscription | None:
+    """Whose confirmation this link is; None where it is none, or no longer good.
+
+    It is good for the asking that it was mailed for. After the person left or was suppressed it is no new yes, not
+    even where somebody else has asked anew.
+    """
+    ids = links.read("confirm", token)
+    if ids is None or len(ids) != 2:
+        return None
+    found = Subscription.objects.select_related("member", "publication").filter(pk=ids[0]).first()
+    if found is None or found.state not in {State.PENDING, State.ACTIVE}:
+        return None
+    return found if found.state == State.ACTIVE or links.asking_of(found) == ids else None
 
 
 def confirm(token: str) -> Subscription | None:
     """The person's own yes: pending → active. It lifts a suppression; nothing else does.
 
-    Doing it again changes nothing. An old link, after the person left or was suppressed, is no new yes.
+    Doing it again changes nothing.
     """
-    ids = links.read("confirm", token)
-    if ids is None or len(ids) != 1:
+    subscription = asked(token)
+    if subscription is None:
         return None
     with transaction.atomic():
-        lock(subscriptions=ids[0])
-        subscription = Subscription.objects.select_related("member", "publication").filter(pk=ids[0]).first()
-        if subscription is None or subscription.state not in {State.PENDING, State.ACTIVE}:
-            return None
-        if subscription.state == State.PENDING:
+        lock(pk=subscription.member_id)
+        subscription = asked(token)  # as it is now
+        if subscription and subscription.state == State.PENDING:
             _activate(subscription)
     return subscription
 
 
-def leave(token: str) -> Publication | None:
-    """One click, effective at once, also for a sending under way. Doing it again changes nothing."""
+def leave(token: str, *, everything: bool = False) -> Publication | None:
+    """One click, effective at once, also for a sending under way: this publication, or all of every organisation.
+
+    Doing it again changes nothing. Which publication the link is of; None where it is no link of ours.
+    """
     ids = links.read("leave", token)
     if ids is None or len(ids) != 2:
         return None
@@ -106,10 +124,16 @@ def leave(token: str) -> Publication | None:
     merged = Merged.objects.filter(number=ids[0]).values_list("member", flat=True).first()
     with transaction.atomic():
         lock(pk=merged or ids[0])
-        for subscription in Subscription.objects.filter(member_id=merged or ids[0], publication_id=ids[1]):
-            if subscription.state in {State.ACTIVE, State.PENDING}:
-                move(subscription, State.LEFT, by=None, why="by the link in a letter")
+        theirs = Subscription.objects.filter(member_id=merged or ids[0], state__in=[State.ACTIVE, State.PENDING])
+        for subscription in theirs if everything else theirs.filter(publication_id=ids[1]):
+            move(subscription, State.LEFT, by=None, why="by the link in a letter")
     return Publication.objects.filter(pk=ids[1]).first()
+
+
+def begin_anew(subscription: Subscription) -> None:
+    """Their own yes ends what stood from before: a suppression, and that they agreed to be measured."""
+    Suppression.objects.filter(hash__in=Suppression.fingerprints(subscription.member.email)).delete()
+    MeasuringConsent.objects.filter(subscription=subscription).delete()
 
 
 def suppress(email: str, why: str) -> None:
@@ -160,9 +184,23 @@ def erase(member: Member, *, by: Person | None) -> None:
     with transaction.atomic():
         if not lock(pk=member.pk):  # somebody else has just done it
             return
+        member.refresh_from_db()  # they may have another address by now
         suppress(member.email, "erased")
         note(member, "erased", by=by)
         erasure.forget(member)
+
+
+def was_more(subscription: Subscription) -> bool:
+    """Whether it was ever more than a wish: confirmed, brought by a list, or left."""
+    moved = Event.objects.filter(Q(after="pending") | Q(after="active"), noun="subscription", noun_id=subscription.pk)
+    return moved.exists() or subscription.consents.filter(confirmed_at__isnull=False).exists()
+
+
+def is_a_wish(member: Member) -> bool:
+    """Whether nothing is known of them but that somebody asked in their name, and nobody has confirmed it."""
+    theirs = list(member.subscriptions.all())
+    waiting = bool(theirs) and all(one.state == State.PENDING and not was_more(one) for one in theirs)
+    return waiting and not Delivery.objects.filter(member=member).exists()
 
 
 def lock(**which: Any) -> dict[str, int]:
@@ -189,7 +227,7 @@ def _activate(subscription: Subscription) -> None:
     if asked := subscription.consents.filter(confirmed_at=None).first():
         asked.confirmed_at = timezone.now()
         asked.save(update_fields=["confirmed_at"])
-    Suppression.objects.filter(hash__in=Suppression.fingerprints(subscription.member.email)).delete()
+    begin_anew(subscription)
 
 
 def _receives(address: str, publication: Publication) -> bool:

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import models
 
+from . import links
 from .models import ConsentWording, Digest, Entry, Event, Member, Person, Publication, Suppression
 
 #: Fields by model that a person is not given, and why not.
@@ -73,9 +74,12 @@ def _row(row: models.Model, above: type[models.Model] | None = None) -> dict[str
 
 
 def _value(row: models.Model, field: Any) -> Any:
+    """As JSON has it. Without the keys in our mails: one opens what was mailed to an address that is not theirs yet."""
     value = getattr(row, field.name) if field.is_relation else field.value_from_object(row)
     if isinstance(value, models.Model):
         return _NAMED.get(type(value), str)(value)
+    if isinstance(value, str):
+        return links.keyless(value)
     return value.isoformat() if isinstance(value, date | datetime) else value
 
 

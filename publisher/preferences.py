@@ -11,35 +11,69 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
-from . import caps, consents, languages, links, members, notices, portability
+from . import asking, clicks, consents, languages, links, members, notices, portability
 from .lifecycle import Refusal, move, note
-from .models import ConsentWording, Delivery, Farewell, Member, Notice, Publication, Subscription, Suppression
+from .models import (
+    ConsentWording,
+    Delivery,
+    LinkRequest,
+    MeasuringConsent,
+    Member,
+    Notice,
+    Publication,
+    Subscription,
+    Suppression,
+)
 
 State = Subscription.State
+About = ConsentWording.About
 GOOD_FOR = timedelta(minutes=30)
 #: A new address is confirmed within a day: people look into another mailbox for it.
 NEW_GOOD_FOR = timedelta(hours=24)
-#: So many links are mailed to one address in a day, so that nobody can have a member's inbox filled.
-MOST_LINKS = 3
+#: More may wait for a link only after these are answered: the line is no place to fill a disk with.
+MOST_WAIT = 10_000
 HOW = "preference page"
+#: Said on the page in its language: why nothing was changed.
+REFUSAL_SENTENCES = (
+    "That is the address that your letters come to already.",
+    "There is nothing left to change: we have forgotten you, as you asked.",
+    "This address has a subscription of its own here, so nothing was changed. "
+    "You can leave with the one, and subscribe with the other.",
+    "This address asked for no more mail. Subscribe with it anew, and it will get some.",
+)
+SAME, NOTHING_LEFT, TAKEN, NO_MORE_MAIL = REFUSAL_SENTENCES
 
 
 # The link.
 
 
-def ask_link(email: str) -> None:
-    """Mail the link to this address, if a member has it. Outwardly always the same, whatever is known of it."""
+def ask_link(email: str, *, network: str) -> None:
+    """Write down that somebody asked for the link. Refusal where the address is none; of all else nothing is told.
+
+    Not answered here: what the door does would take longer for a member, to whom a mail is written.
+    """
     address = members.normalise(email)
-    with transaction.atomic():
-        member = Member.objects.select_for_update().filter(email=address).first()
-        if member is None or suppressed(address) or _asked_lately(member):
-            return
-        if publication := _publications(member).first():
-            _write("preferences", publication, member, preferences_url=links.preferences_url(token(member)))
+    if LinkRequest.objects.all()[:MOST_WAIT].count() < MOST_WAIT:
+        LinkRequest.objects.create(email=address, network=network)
+
+
+def waiting() -> QuerySet[LinkRequest]:
+    return LinkRequest.objects.order_by("pk")
+
+
+def answer(most: int) -> int:
+    """Mail the link to those who waited for it, if they are members; how many requests were looked at."""
+    found = list(waiting()[:most])
+    for request in found:
+        with transaction.atomic():
+            asking.in_turn()
+            if LinkRequest.objects.filter(pk=request.pk).delete()[0]:
+                _mail_link(request)
+    return len(found)
 
 
 def token(member: Member) -> str:
@@ -67,22 +101,51 @@ class Offer:
     publication: Publication
     received: bool
     worded: ConsentWording
+    #: Where it keeps who follows which links: what they would agree to, and whether they do.
+    measuring: ConsentWording | None = None
+    measured: bool = False
+
+    @property
+    def shown(self) -> list[ConsentWording]:
+        """The words that stand on the page."""
+        return [self.measuring] if self.received and self.measuring else [] if self.received else [self.worded]
 
 
-def offered(member: Member, language: str = "") -> list[Offer]:
-    """The publications of the organisations that the member knows, and whether each is received."""
+@dataclass(frozen=True)
+class Choice:
+    """What a member chose, by the numbers of publications; `shown` are those of the wordings that they read."""
+
+    wanted: Collection[int]
+    measured: Collection[int] = ()
+    shown: Collection[int] = ()
+    language: str = ""
+    plain_text: bool = False
+
+
+def offered(member: Member, language: str = "", shown: Collection[int] = ()) -> list[Offer]:
+    """The publications of the organisations that the member knows, and whether each is received.
+
+    With the words that stand now, or those of the `shown` that stood there when the page was opened.
+    """
     known = _publications(member).values("organisation")
     active = set(member.subscriptions.filter(state=State.ACTIVE).values_list("publication_id", flat=True))
-    found = Publication.objects.filter(organisation__in=known).order_by("series", "pk")
-    return [
-        Offer(each, each.pk in active, consents.current(each, languages.first_known(language, each.language)))
-        for each in found
-    ]
+    agreed = MeasuringConsent.objects.filter(subscription__member=member)
+    measured = set(agreed.values_list("subscription__publication_id", flat=True))
+    read = {(one.publication_id, one.about): one for one in ConsentWording.objects.filter(pk__in=shown)}
+
+    def worded(of: Publication, about: About) -> ConsentWording:
+        now = languages.first_known(language, of.language)
+        return read.get((of.pk, about)) or consents.current(of, now, about)
+
+    def offer(of: Publication) -> Offer:
+        measures = of.measure == Publication.Measure.PERSONS and of.pk in active
+        asked = worded(of, About.MEASURING) if measures else None
+        return Offer(of, of.pk in active, worded(of, About.RECEIVING), asked, of.pk in measured)
+
+    return [offer(each) for each in Publication.objects.filter(organisation__in=known).order_by("series", "pk")]
 
 
-def choose(
-    member: Member, wanted: Collection[int], *, language: str, plain_text: bool, network: str = "", read_in: str = ""
-) -> None:
+def choose(member: Member, choice: Choice, *, network: str = "", read_in: str = "") -> None:
     """Receive these publications and no others of those offered; effective at once, also for a sending under way.
 
     No further confirmation: the link came to the address itself. `read_in` is the language of the page, in which they
@@ -90,14 +153,15 @@ def choose(
     """
     with transaction.atomic():
         _lock(member)
-        chosen = language if language in languages.NAMES else ""
-        Member.objects.filter(pk=member.pk).update(language=chosen, plain_text=plain_text)
+        chosen = choice.language if choice.language in languages.NAMES else ""
+        Member.objects.filter(pk=member.pk).update(language=chosen, plain_text=choice.plain_text)
         note(member, "edited", by=None, why=HOW, fields=["language", "plain_text"])
-        for offer in offered(member, read_in):
-            if offer.publication.pk not in wanted:
+        for offer in offered(member, read_in, choice.shown):
+            if offer.publication.pk in choice.wanted:
+                _take(member, offer, network, measured=offer.publication.pk in choice.measured)
+            elif offer.received:
+                # What waits for their confirmation was not received, and so not taken off the page's list.
                 _leave(member.subscriptions.filter(publication=offer.publication))
-            elif not offer.received:
-                _receive(member, offer, network)
 
 
 def leave_all(member: Member) -> None:
@@ -105,14 +169,6 @@ def leave_all(member: Member) -> None:
     with transaction.atomic():
         _lock(member)
         _leave(member.subscriptions.all())
-
-
-def say_farewell(publication: Publication, reason: str) -> bool:
-    """Keep why somebody left, without the person; False where it is none of the reasons that we offer."""
-    if reason not in Farewell.Reason.values:
-        return False
-    Farewell.objects.create(publication=publication, reason=reason, on=publication.today())
-    return True
 
 
 # Another address.
@@ -125,11 +181,12 @@ def ask_change(member: Member, email: str, *, network: str) -> str:
     """
     address = members.normalise(email)
     if address == member.email:
-        raise Refusal("That is the address that your letters come to already.")
+        raise Refusal(SAME)
     with transaction.atomic():
+        asking.in_turn()  # before the member, as whoever joins does: else two would wait for each other
         _lock(member)
         publication = _publications(member).first()
-        if publication and not suppressed(address) and caps.allow("address", address, network):
+        if publication and not suppressed(address) and asking.allow(asking.What.ADDRESS, address, network):
             until = int(time.time() + NEW_GOOD_FOR.total_seconds())
             sealed = links.sign("address", member.pk, until, _prints(member.email)[0], _prints(address)[0])
             _write("address", publication, member, to=address, change_url=links.change_url(sealed))
@@ -154,20 +211,28 @@ def change_address(token: str) -> Member | None:
 
     Refusal where it is another member's, or must not be mailed.
     """
-    with transaction.atomic():
-        asked = asked_change(token)
-        if asked is None or asked.member is None:
-            return None
-        _lock(asked.member)
-        member, address = asked.member, asked.address
-        if Member.objects.filter(email=address).exists():
-            raise Refusal("This address receives letters of its own already, so nothing was changed.")
-        if suppressed(address):
-            raise Refusal("This address asked for no more mail. Subscribe with it anew, and it will get some.")
-        member.email = address
-        member.save(update_fields=["email"])
-        note(member, "edited", by=None, why="confirmed by mail", fields=["email"])
-        _redirect(member)
+    asked = asked_change(token)
+    if asked is None or asked.member is None:
+        return None
+    try:
+        with transaction.atomic():
+            _lock(asked.member)
+            asked = asked_change(token)  # as it is now: another link may have been followed meanwhile
+            return _move_to(asked.member, asked.address) if asked and asked.member else None
+    except IntegrityError:  # somebody else took it at this very moment
+        raise Refusal(TAKEN) from None
+
+
+def _move_to(member: Member, address: str) -> Member:
+    _give_way(address)
+    if Member.objects.filter(email=address).exists():
+        raise Refusal(TAKEN)
+    if suppressed(address):
+        raise Refusal(NO_MORE_MAIL)
+    member.email = address
+    member.save(update_fields=["email"])
+    note(member, "edited", by=None, why="confirmed by mail", fields=["email"])
+    _redirect(member)
     return member
 
 
@@ -176,11 +241,32 @@ def own_data(member: Member) -> bytes:
     return portability.portable_json(member)
 
 
+def _give_way(address: str) -> None:
+    """Whoever has only been asked under this address, and never said yes, is nobody: anybody may have typed it."""
+    members.lock(email=address)
+    for wish in Member.objects.filter(email=address):
+        if members.is_a_wish(wish):
+            note(wish, "forgotten", by=None, why="the address is another member's")
+            wish.delete()
+
+
 def _redirect(member: Member) -> None:
     """What waits to be sent for the first time goes to the new address. What was tried stays where it was tried."""
     waiting = Delivery.objects.filter(member=member, state=Delivery.State.QUEUED, attempts=0)
     taken = Delivery.objects.filter(address=member.email).values("digest")
     waiting.exclude(digest__in=taken).update(address=member.email)
+
+
+def _take(member: Member, offer: Offer, network: str, *, measured: bool) -> None:
+    """What is ticked on the page: to receive it, and to be measured where that was asked."""
+    if not offer.received:
+        _receive(member, offer, network)
+    elif offer.measuring:
+        subscription = member.subscriptions.get(publication=offer.publication)
+        if measured:
+            clicks.agree(subscription, how=HOW, worded=offer.measuring)
+        else:
+            clicks.withdraw(subscription, how=HOW)
 
 
 def _receive(member: Member, offer: Offer, network: str) -> None:
@@ -195,6 +281,7 @@ def _receive(member: Member, offer: Offer, network: str) -> None:
         how=HOW, network=consents.shortened(network), worded=offer.worded, confirmed_at=timezone.now()
     )
     move(subscription, State.ACTIVE, by=None, why=HOW)
+    members.begin_anew(subscription)
 
 
 def _leave(subscriptions: QuerySet[Subscription]) -> None:
@@ -205,7 +292,7 @@ def _leave(subscriptions: QuerySet[Subscription]) -> None:
 def _lock(member: Member) -> None:
     """What is done to one person is done in turns, as in `members`."""
     if not Member.objects.select_for_update().filter(pk=member.pk).exists():
-        raise Refusal("There is nothing left to change: we have forgotten you, as you asked.")
+        raise Refusal(NOTHING_LEFT)
 
 
 def suppressed(address: str) -> bool:
@@ -234,6 +321,11 @@ def _write(kind: str, publication: Publication, member: Member, *, to: str = "",
     )
 
 
-def _asked_lately(member: Member) -> bool:
-    since = timezone.now() - timedelta(hours=24)
-    return member.notices.filter(kind="preferences", state_since__gt=since).count() >= MOST_LINKS
+def _mail_link(request: LinkRequest) -> None:
+    """Who was asked to confirm and has not is no member yet, and gets no other mail."""
+    member = Member.objects.select_for_update().filter(email=request.email).first()
+    if member is None or suppressed(request.email) or members.is_a_wish(member):
+        return
+    publication = _publications(member).first()
+    if publication and asking.allow(asking.What.LINK, request.email, request.network):
+        _write("preferences", publication, member, preferences_url=links.preferences_url(token(member)))

@@ -80,6 +80,7 @@ def edition(digest: Digest) -> letters.Edition:
         join_url=links.membership_url(publication),
         join_label=JOIN_LABEL,
         archive_url=links.archive_url(publication),
+        preferences_url=links.ask_preferences_url(),
         site_url=publication.site_url,
         postal_address=publication.postal_address,
         accent=publication.accent,

@@ -80,6 +80,7 @@ UPDATE_120 = Edition(
     join_url=f"{SITE}/join",
     join_label="Become a member",
     archive_url=f"{SITE}/update/",
+    preferences_url=f"{SITE}/preferences/",
     site_url=SITE,
     postal_address="Unit 3, 41 Mill Lane\nLeeds LS9 8AH, United Kingdom",
 )

@@ -9,7 +9,7 @@ import pytest
 
 from publisher import friends, members, notices
 from publisher.lifecycle import Refusal
-from publisher.models import Consent, Event, Member, Notice, Suppression, Unasked
+from publisher.models import Asked, Consent, Event, Member, Notice, Suppression
 
 pytestmark = pytest.mark.django_db
 FRIEND = "inés@friends.example"
@@ -19,6 +19,12 @@ FRIEND = "inés@friends.example"
 def sent(sending: Any) -> Any:
     """Update 120 on its way, with three items."""
     return sending
+
+
+def confirm(member: Any) -> None:
+    Consent.objects.create(
+        subscription=member.subscriptions.get(), how="subscribe page", confirmed_at="2007-01-01T00:00Z"
+    )
 
 
 def forward(digest: Any, email: str = FRIEND, **changes: Any) -> None:
@@ -36,7 +42,7 @@ def test_one_mail_arrives_and_nothing_of_the_friend_is_kept(sent: Any, connected
     assert "What there is to say of “A reading room opens”." in text
     assert "http://127.0.0.1:8000/update/120/1/" in text
     assert "http://127.0.0.1:8000/update/subscribe/" in text
-    kept = [*Notice.objects.values(), *Unasked.objects.values(), *Event.objects.values(), *Member.objects.values()]
+    kept = [*Notice.objects.values(), *Asked.objects.values(), *Event.objects.values(), *Member.objects.values()]
     assert "friends.example" not in str(kept)
 
 
@@ -52,7 +58,7 @@ def test_who_must_not_be_mailed_is_not_and_nobody_is_told(sent: Any) -> None:
 
     forward(sent, "ines@friends.example")
 
-    assert (Notice.objects.count(), Unasked.objects.count()) == (0, 0)
+    assert (Notice.objects.count(), Asked.objects.count()) == (0, 0)
 
 
 def test_what_is_no_address_is_refused(sent: Any) -> None:
@@ -62,17 +68,26 @@ def test_what_is_no_address_is_refused(sent: Any) -> None:
 
 def test_a_name_is_given_only_where_it_is_confirmed(sent: Any, members: Any) -> None:
     rosa = members[0]
-    Member.objects.filter(pk=rosa.pk).update(first_name="Buy pills", last_name="")
-    rosa.refresh_from_db()
     forward(sent, "a@friends.example", sender=rosa)
-    Consent.objects.create(
-        subscription=rosa.subscriptions.get(), how="subscribe page", confirmed_at="2007-01-01T00:00Z"
-    )
+    confirm(rosa)
     forward(sent, "b@friends.example", sender=rosa)
 
     first, second = Notice.objects.order_by("pk").values_list("text", flat=True)
-    assert ("Buy pills" in first, "A reader thought" in first) == (False, True)
-    assert "Buy pills thought" in second
+    assert ("Name0" in first, "A reader thought" in first) == (False, True)
+    assert "Name0 thought" in second
+
+
+@pytest.mark.parametrize("name", ["Win at pills.example", "http://x", "Rosa @x", "Call 555 1234", "x" * 61])
+def test_a_name_that_advertises_is_not_given(sent: Any, members: Any, name: str) -> None:
+    rosa = members[0]
+    confirm(rosa)
+    Member.objects.filter(pk=rosa.pk).update(first_name=name, last_name="")
+    rosa.refresh_from_db()
+
+    forward(sent, sender=rosa)
+
+    text = Notice.objects.get().text
+    assert (name in text, "A reader thought" in text) == (False, True)
 
 
 def test_a_withdrawn_item_is_passed_on_no_more(sent: Any) -> None:

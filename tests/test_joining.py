@@ -46,7 +46,8 @@ def later(**time: float) -> Any:
 
 
 def token(subscription: Any) -> str:
-    return links.sign("confirm", subscription.pk)
+    subscription.refresh_from_db()
+    return links.confirm_token(subscription)
 
 
 def join_and_confirm(ask: Any, email: str = ROSA) -> Any:
@@ -112,6 +113,7 @@ def test_a_rotated_key_still_knows_what_was_counted(ask, settings):
     [
         ("rosa+update@members.example", "rosa@members.example"),
         ("ro.sa+x@gmail.com", "rosa@gmail.com"),
+        ("ro.sa@googlemail.com", "rosa@gmail.com"),
         ("ro.sa@members.example", "ro.sa@members.example"),
     ],
 )
@@ -140,6 +142,27 @@ def test_a_request_that_waits_in_vain_is_forgotten(ask, monkeypatch):
     with later(hours=49):
         joining.forget()
     assert (JoinRequest.objects.count(), Notice.objects.count()) == (0, 1)
+
+
+def test_staff_are_told_once_a_day_that_more_ask_than_may_be_asked(ask, monkeypatch, anne, publication):
+    anne.email = "anne@staff.example"
+    anne.save()
+    monkeypatch.setattr(asking, "MOST_OF_ALL", 1)
+    assert joining.crowded() == ""
+    for n in range(4):
+        ask(f"p{n}@members.example", network=f"198.51.{n}.0/24")
+    joining.answer()
+    alert = Notice.objects.get(kind="alert")
+    assert (alert.address, alert.subject.startswith("Many ask to join")) == ("anne@staff.example", True)
+    assert "/staff/health/" in alert.text
+    assert joining.crowded() == "more than 1 asked to join within an hour of the last day; 3 still wait"
+
+
+def test_a_request_that_cannot_be_answered_keeps_nobody_waiting(ask, publication):
+    JoinRequest.objects.create(publication=publication, email="no address", language="en", how="page", network="")
+    ask()
+    joining.answer()
+    assert (JoinRequest.objects.count(), Notice.objects.get().address) == (0, ROSA)
 
 
 def test_one_worker_answers_at_a_time_and_one_that_died_is_followed(ask):

@@ -162,6 +162,7 @@ def test_only_web_addresses_become_links(address: str) -> None:
     assert set(links(letter)) == {
         "https://altoverde.example",
         "https://altoverde.example/update/",
+        "https://altoverde.example/preferences/",
         "{view_url}",
         "{unsubscribe_url}",
     }

@@ -98,7 +98,7 @@ def test_addresses_are_those_of_the_public_pages(publication, proof, settings):
         "https://updates.example/update/120/3/",
         f"https://updates.example/pictures/{'ab' * 32}.jpg",
         f"https://updates.example/leave/{leave}/",
-        f"https://updates.example/confirm/{links.sign('confirm', subscription.pk)}/",
+        f"https://updates.example/confirm/{links.confirm_token(subscription)}/",
     ]
 
 

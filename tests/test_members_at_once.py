@@ -90,7 +90,7 @@ def test_who_is_erased_while_they_join_leave_and_confirm_is_erased(publication, 
         erase = partial(members.erase, rosa, by=anne)
         answers = at_once(
             partial(members.leave, links.sign("leave", rosa.pk, publication.pk)),
-            partial(members.confirm, links.sign("confirm", pending.pk)),
+            partial(members.confirm, links.confirm_token(pending)),
             partial(members.join, publication, rosa.email, how="subscribe page"),
             erase,
             erase,
@@ -119,7 +119,7 @@ def test_who_is_erased_while_their_list_is_imported_is_not_brought_back(bring, m
 def test_letters_and_pages_both_say_leave_and_it_is_done_once(ask, publication):
     ask()
     rosa = Subscription.objects.get()
-    members.confirm(links.sign("confirm", rosa.pk))
+    members.confirm(links.confirm_token(rosa))
     leave = partial(members.leave, links.sign("leave", rosa.member_id, publication.pk))
     suppress = partial(members.suppress, ROSA, "complaint")
     assert at_once(leave, leave, suppress) == [publication, publication, None]

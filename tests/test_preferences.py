@@ -9,9 +9,20 @@ from typing import Any
 import pytest
 import time_machine
 
-from publisher import caps, links, members, preferences
+from publisher import asking, clicks, farewells, joining, links, members, preferences
 from publisher.lifecycle import Refusal
-from publisher.models import Consent, Delivery, Event, Member, Notice, Subscription, Suppression, Unasked
+from publisher.models import (
+    Asked,
+    Consent,
+    ConsentWording,
+    Delivery,
+    Event,
+    MeasuringConsent,
+    Member,
+    Notice,
+    Subscription,
+    Suppression,
+)
 
 pytestmark = pytest.mark.django_db
 NEW = "new@members.example"
@@ -24,7 +35,13 @@ def rosa(members: Any) -> Any:
 
 
 def choose(member: Any, wanted: list[int], **changes: Any) -> None:
-    preferences.choose(member, wanted, **{"language": "", "plain_text": False, **changes})
+    preferences.choose(member, preferences.Choice(wanted, **changes), network="192.0.2.0/24")
+
+
+def ask_link(email: str) -> None:
+    """Asked at the door, and answered by a worker."""
+    preferences.ask_link(email, network="192.0.2.0/24")
+    joining.answer()
 
 
 def states(member: Any) -> dict[str, str]:
@@ -45,7 +62,7 @@ def asked_change(member: Any, to: str = NEW) -> str:
 
 
 def test_the_link_is_mailed_to_the_address_on_file(rosa: Any) -> None:
-    preferences.ask_link(" M0@members.example ")
+    ask_link(" M0@members.example ")
 
     notice = Notice.objects.get()
     found = re.search(r"/preferences/([^/\s]+)/", notice.text)
@@ -58,16 +75,29 @@ def test_a_stranger_and_a_suppressed_address_are_not_written_to(rosa: Any, membe
     Suppression.objects.create(hash=Suppression.fingerprints(members[1].email)[0], why="complained")
 
     for address in ("nobody@members.example", members[1].email):
-        preferences.ask_link(address)
+        ask_link(address)
 
     assert Notice.objects.count() == 0
 
 
 def test_nobody_can_have_an_inbox_filled_with_links(rosa: Any) -> None:
-    for _ in range(10):
-        preferences.ask_link(rosa.email)
+    with time_machine.travel("2007-03-31 12:00 +0000", tick=False) as clock:
+        mailed = []
+        for _ in range(5):
+            for _ in range(5):
+                ask_link(rosa.email)
+            mailed.append(Notice.objects.count())
+            clock.shift(25 * 3600)
 
-    assert Notice.objects.count() == preferences.MOST_LINKS
+    assert mailed == [3, 6, 9, 10, 10]
+
+
+def test_who_has_not_confirmed_is_mailed_no_link(rosa: Any, publication: Any) -> None:
+    joining.ask(publication, NEW, language="en", worded=None, how="page", network="192.0.2.0/24")
+    joining.answer()
+    ask_link(NEW)
+
+    assert list(Notice.objects.values_list("kind", flat=True)) == ["confirm"]
 
 
 def test_the_link_is_good_for_half_an_hour(rosa: Any) -> None:
@@ -101,7 +131,7 @@ def test_the_link_survives_a_change_of_keys(rosa: Any, settings: Any) -> None:
 def test_another_publication_is_received_and_one_is_left_at_once(
     rosa: Any, publication: Any, other_publication: Any
 ) -> None:
-    choose(rosa, [other_publication.pk], network="192.0.2.0/24")
+    choose(rosa, [other_publication.pk])
 
     consent = Consent.objects.get()
     assert states(rosa) == {"update": "left", "peru-new": "active"}
@@ -113,6 +143,43 @@ def test_choosing_the_same_again_moves_nothing(rosa: Any, publication: Any) -> N
     choose(rosa, [publication.pk])
 
     assert (states(rosa), Event.objects.filter(verb="moved").count()) == ({"update": "active"}, 0)
+
+
+def test_what_waits_for_their_confirmation_goes_on_waiting(
+    rosa: Any, publication: Any, other_publication: Any
+) -> None:
+    Subscription.objects.create(member=rosa, publication=other_publication, state="pending")
+
+    choose(rosa, [publication.pk], language="es")
+
+    assert states(rosa) == {"update": "active", "peru-new": "pending"}
+
+
+def test_to_be_measured_is_agreed_to_in_the_words_that_were_shown_and_taken_back(
+    rosa: Any, publication: Any, anne: Any
+) -> None:
+    assert preferences.offered(rosa)[0].shown == []
+    publication.measure = "persons"
+    publication.save()
+    (shown,) = preferences.offered(rosa)[0].shown
+    preferences.consents.change(publication, "en", "Other words.", by=anne, about=ConsentWording.About.MEASURING)
+
+    choose(rosa, [publication.pk], measured=[publication.pk], shown=[shown.pk])
+    assert MeasuringConsent.objects.get().words == shown.text
+    assert preferences.offered(rosa)[0].measured
+    assert preferences.consents.current(publication, "en").version == 1  # the words about receiving are others
+
+    choose(rosa, [publication.pk])
+    assert not MeasuringConsent.objects.exists()
+
+
+def test_who_left_and_comes_back_is_not_measured_by_what_they_once_agreed_to(rosa: Any, publication: Any) -> None:
+    clicks.agree(rosa.subscriptions.get(), how="a form", wording="Yes.")
+    preferences.leave_all(rosa)
+
+    choose(rosa, [publication.pk])
+
+    assert (states(rosa), MeasuringConsent.objects.exists()) == ({"update": "active"}, False)
 
 
 def test_only_what_is_offered_can_be_chosen(rosa: Any, publication: Any, other_publication: Any) -> None:
@@ -152,12 +219,19 @@ def test_who_was_just_erased_is_not_changed(rosa: Any, publication: Any) -> None
 
 
 def test_a_farewell_is_kept_without_the_person(rosa: Any, publication: Any) -> None:
-    assert preferences.say_farewell(publication, "often")
-    assert not preferences.say_farewell(publication, "my name is Rosa, m0@members.example")
+    assert farewells.say(publication, "often")
+    assert not farewells.say(publication, "my name is Rosa, m0@members.example")
 
     (farewell,) = publication.farewells.all()
-    assert {field.name for field in farewell._meta.fields} == {"id", "publication", "reason", "on"}
-    assert farewell.reason == "often"
+    assert {field.name for field in farewell._meta.fields} == {"id", "publication", "reason", "words", "on"}
+    assert (farewell.reason, farewell.words) == ("often", "")
+
+
+def test_their_own_words_are_kept_without_addresses_and_numbers(publication: Any) -> None:
+    words = "Too long!\n\0 Write to <m0@members.example> or +44 (0)20 7946-0958; 3 times in 2007"
+    assert farewells.say(publication, "other", words)
+
+    assert publication.farewells.get().words == "Too long! Write to (an address) or (a number); 3 times in 2007"
 
 
 # ---- Another address
@@ -194,10 +268,35 @@ def test_the_link_to_a_new_address_is_good_for_a_day(rosa: Any) -> None:
 def test_the_address_of_another_member_is_not_taken_over_and_not_told(rosa: Any, members: Any) -> None:
     token = asked_change(rosa, members[1].email)
 
-    with pytest.raises(Refusal, match="letters of its own"):
+    with pytest.raises(Refusal, match="a subscription of its own"):
         preferences.change_address(token)
     rosa.refresh_from_db()
     assert rosa.email == "m0@members.example"
+
+
+def test_an_address_in_whose_name_somebody_only_asked_is_free(rosa: Any, publication: Any) -> None:
+    joining.ask(publication, NEW, language="en", worded=None, how="page", network="192.0.2.0/24")
+    joining.answer()
+
+    preferences.change_address(asked_change(rosa))
+
+    assert list(Member.objects.filter(email=NEW)) == [rosa]
+
+
+def test_of_two_new_addresses_the_one_that_is_followed_first_closes_the_other(rosa: Any) -> None:
+    first, second = asked_change(rosa), asked_change(rosa, "other@members.example")
+    preferences.change_address(second)
+
+    assert preferences.change_address(first) is None
+    rosa.refresh_from_db()
+    assert rosa.email == "other@members.example"
+
+
+def test_no_key_to_another_address_is_among_their_own_data(rosa: Any) -> None:
+    token = asked_change(rosa)
+    told = preferences.own_data(rosa).decode()
+
+    assert (token in told, "/preferences/address/…" in told) == (False, True)
 
 
 def test_a_suppressed_address_is_not_written_to(rosa: Any) -> None:
@@ -215,18 +314,26 @@ def test_nobody_can_have_a_strangers_inbox_filled_by_changes(rosa: Any, members:
     assert Notice.objects.filter(address=NEW).count() == 1
 
 
+def test_what_is_sent_to_friends_keeps_nobody_from_another_address(rosa: Any, monkeypatch: Any) -> None:
+    monkeypatch.setitem(asking.LIMITS, asking.What.FRIEND, asking.Limits((), (1, asking.DAY), (1, asking.DAY)))
+    assert asking.allow(asking.What.FRIEND, NEW, "192.0.2.0/24")
+
+    assert asked_change(rosa)
+
+
 def test_a_mailbox_gets_three_in_ninety_days_and_then_is_forgotten(db: Any) -> None:
     with time_machine.travel("2007-03-31 12:00 +0000", tick=False) as clock:
         allowed = []
         for _ in range(8):
-            allowed.append(caps.allow("friend", NEW, "192.0.2.0/24"))
+            allowed.append(asking.allow(asking.What.FRIEND, NEW, "192.0.2.0/24"))
             clock.shift(25 * 3600)
         assert allowed == [True, True, True, False, False, False, False, False]
         clock.shift(90 * 24 * 3600)
-        assert caps.allow("friend", NEW, "192.0.2.0/24")
+        asking.forget()
+        assert asking.allow(asking.What.FRIEND, NEW, "192.0.2.0/24")
 
-    assert Unasked.objects.count() == 1
-    assert NEW not in str(Unasked.objects.values())
+    assert Asked.objects.count() == 1
+    assert NEW not in str(Asked.objects.values())
 
 
 def test_their_own_data_is_whole_and_of_nobody_else(rosa: Any, sending: Any) -> None:

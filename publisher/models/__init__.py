@@ -1,6 +1,6 @@
 """The nouns. One module each; the verbs that move them are in publisher/items.py, digests.py, members.py, posts.py."""
 
-from .asking import Asked, JoinRequest
+from .asking import Asked, JoinRequest, LinkRequest
 from .bounces import Bounce, Mailbox
 from .campaigns import Campaign
 from .channels import Channel, Post, Slot
@@ -22,7 +22,6 @@ from .post_sets import PostSet
 from .publications import Publication, StandingSection
 from .segments import MemberTag, Merged, Segment, Upload, UploadPart
 from .sources import Source
-from .unasked import Unasked
 from .wordings import Wording
 
 __all__ = [
@@ -47,6 +46,7 @@ __all__ = [
     "Item",
     "JoinRequest",
     "Lease",
+    "LinkRequest",
     "Mailbox",
     "Measure",
     "MeasuringConsent",
@@ -72,7 +72,6 @@ __all__ = [
     "Suppression",
     "Tag",
     "TalliedTo",
-    "Unasked",
     "Upload",
     "UploadPart",
     "Wording",

@@ -34,21 +34,43 @@ class JoinRequest(models.Model):
         return f"join request {self.pk}"
 
 
+class LinkRequest(models.Model):
+    """Somebody asked for the link to their preferences: written down as it came, whoever receives at this address.
+
+    A worker decides whether it is mailed, and then the row is gone.
+    """
+
+    email = models.EmailField()
+    network = models.CharField(max_length=43)
+    at = models.DateTimeField(default=timezone.now, db_index=True)
+
+    def __str__(self) -> str:
+        return f"link request {self.pk}"
+
+
 class Asked(models.Model):
-    """That a mail asked somebody to confirm. It knows no address and outlives the row that waited for the answer.
+    """That a mail went to an address because somebody typed it. It knows no address and outlives what was asked for.
 
     `mailbox` and `network` are keyed hashes: they tell whether it was this one, and not which.
     """
 
-    publication = models.ForeignKey(Publication, models.CASCADE, related_name="+", db_index=False)
+    class What(models.TextChoices):
+        JOIN = "join", "please confirm that you want it"
+        LINK = "link", "the link to your preferences"
+        ADDRESS = "address", "please confirm your new address"
+        FRIEND = "friend", "an Update from a friend"
+
+    what = models.CharField(max_length=8, choices=What)
+    #: Which one is to be confirmed; of the others none.
+    publication = models.ForeignKey(Publication, models.CASCADE, null=True, related_name="+", db_index=False)
     mailbox = models.CharField(max_length=64)
     network = models.CharField(max_length=64)
     at = models.DateTimeField(default=timezone.now, db_index=True)
 
     class Meta:
         indexes = [
-            models.Index(fields=["mailbox", "at"], name="asked_mailbox"),
-            models.Index(fields=["network", "at"], name="asked_network"),
+            models.Index(fields=["mailbox", "what", "at"], name="asked_mailbox"),
+            models.Index(fields=["network", "what", "at"], name="asked_network"),
         ]
 
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ from django.db import models
 from django.utils import timezone
 
 from .digests import Digest, Entry
-from .members import Subscription
+from .members import ConsentWording, Subscription
 from .publications import Publication
 
 
@@ -36,11 +36,18 @@ class MeasuringConsent(models.Model):
 
     subscription = models.OneToOneField(Subscription, models.CASCADE, related_name="measuring")
     how = models.CharField(max_length=120, help_text="“preference page” …")
-    wording = models.TextField()
+    #: Which of our wordings they saw; `wording` has the words where they were somebody else's.
+    worded = models.ForeignKey(ConsentWording, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
+    wording = models.TextField(blank=True)
     at = models.DateTimeField(default=timezone.now)
 
     def __str__(self) -> str:
         return f"measuring consent {self.pk}"
+
+    @property
+    def words(self) -> str:
+        """What the member was told."""
+        return self.worded.text if self.worded else self.wording
 
 
 class Reading(models.Model):

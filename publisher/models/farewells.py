@@ -16,7 +16,10 @@ REASON_SENTENCES = (
 
 
 class Farewell(models.Model):
-    """Why somebody left, where they said so: on which day, and not who. Nothing leads from here to a person."""
+    """Why somebody left, where they said so: on which day, and not who. Nothing leads from here to a person.
+
+    Their own words are kept without addresses and numbers that may be anybody's.
+    """
 
     class Reason(models.TextChoices):
         OFTEN = "often", REASON_SENTENCES[0]
@@ -28,6 +31,7 @@ class Farewell(models.Model):
 
     publication = models.ForeignKey(Publication, models.CASCADE, related_name="farewells")
     reason = models.CharField(max_length=12, choices=Reason)
+    words = models.CharField(max_length=500, blank=True)
     # A day and no time: of few who leave in a week, a second would tell which event is theirs.
     on = models.DateField()
 

@@ -78,7 +78,12 @@ class Subscription(Lives):
 class ConsentWording(models.Model):
     """The words to which people say yes, of a publication in a language. Each change is a version of its own, kept."""
 
+    class About(models.TextChoices):
+        RECEIVING = "receiving", "to receive it"
+        MEASURING = "measuring", "that it is kept which links they follow"
+
     publication = models.ForeignKey(Publication, models.CASCADE, related_name="consent_wordings", db_index=False)
+    about = models.CharField(max_length=10, choices=About, default=About.RECEIVING)
     language = models.CharField(max_length=8)
     version = models.PositiveIntegerField()
     text = models.TextField()
@@ -88,9 +93,9 @@ class ConsentWording(models.Model):
     by = models.ForeignKey(Person, models.SET_NULL, null=True, blank=True, related_name="+")
 
     class Meta:
-        ordering = ["publication", "language", "-version"]
+        ordering = ["publication", "about", "language", "-version"]
         constraints = [
-            models.UniqueConstraint(fields=["publication", "language", "version"], name="consent_wording_once")
+            models.UniqueConstraint(fields=["publication", "about", "language", "version"], name="consent_wording_once")
         ]
 
     def __str__(self) -> str:

@@ -15,6 +15,8 @@ urlpatterns = [
     path("pictures/<slug:sha256>.<slug:extension>", pictures.picture, name="picture"),
     path("confirm/<str:token>/", subscribing.confirm, name="confirm"),
     path("leave/<str:token>/", leaving.leave, name="leave"),
+    # Who posts to it without the slash is not sent elsewhere: RFC 8058 forbids it, and the POST would be lost.
+    path("leave/<str:token>", leaving.leave),
     path("l/<str:token>/", following.follow, name="follow"),
     path("l/<str:token>/<str:reader>/", following.follow, name="follow-as"),
     path("preferences/", preferences.ask, name="ask-preferences"),

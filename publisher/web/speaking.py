@@ -33,6 +33,14 @@ def language(request: HttpRequest | None, publication: Publication | None, speak
     return languages.first_known(asked, speaks, publication.language if publication else "")
 
 
+def no_address(typed: str, spoken: str) -> str:
+    """What is said of an address that is none. Not the refusal's own words: they are for staff, and in English."""
+    if not typed:
+        return languages.say(spoken, "Please write your e-mail address.")
+    shown = " ".join(typed.split())[:100]
+    return languages.say(spoken, "“{typed}” is not an e-mail address. Please look at it again.", typed=shown)
+
+
 @pass_context
 def say(context: Context, english: str, /, **values: Any) -> Markup:
     return languages.say_safely(speaking(context), english, **values)

@@ -84,7 +84,7 @@ def population(publication, other_publication, sending, anne, ben, caplog, setti
     pending = Subscription.objects.get(member=rosa, publication=other_publication)
     for notice in Notice.objects.filter(member=rosa):
         notices.send(notice)
-    members.confirm(links.sign("confirm", pending.pk))
+    members.confirm(links.confirm_token(pending))
     joining.ask(publication, ROSA, first_name="Rosa", language="", how="page", worded=None, network="192.0.2.8")
     Digest.objects.filter(pk=sending.pk).update(state="preparing", freeze_cursor=0)
     while ledger.freeze_chunk(Digest.objects.get(pk=sending.pk)):

@@ -18,6 +18,7 @@ OTHERS = {
     "person.email": "one of the staff",
     "publication.sender_email": "the organisation",
     "joinrequest.email": "whoever asked: gone within seconds, and with an erasure",
+    "linkrequest.email": "whoever asked: gone within seconds, and with an erasure",
     "publication.reply_to": "the organisation",
 }
 

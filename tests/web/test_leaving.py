@@ -85,9 +85,40 @@ def forged(link: str, members: Any, publication: Any) -> list[str]:
         f"/leave/{links.sign('confirm', members[0].pk, publication.pk)}/",
         f"/leave/{links.sign('leave', members[0].pk)}/",
         f"/leave/{members[0].pk}.{publication.pk}/",
-        "/leave/%00/",
         "/leave/é/",
     ]
+
+
+def multipart(end: str, head: str = "") -> bytes:
+    part = f'Content-Disposition: form-data; name="List-Unsubscribe"{end}{head}{end}One-Click{end}'
+    return f"--b{end}{part}--b--{end}".encode()
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (f"{FORM}; charset=us-ascii", b"List-Unsubscribe=One-Click"),
+        (f"{FORM}; charset=zlib", b"List-Unsubscribe=One-Click"),
+        (FORM, b"List-Unsubscribe=One-Click\r\n"),
+        (FORM, b"list-unsubscribe=one-click"),
+        ("", b"List-Unsubscribe=One-Click"),
+        ("text/plain", b"List-Unsubscribe: One-Click"),
+        (f"{MULTIPART}; boundary=b; charset=utf-16", multipart("\r\n")),
+        (f"{MULTIPART}; boundary=b", multipart("\r\n", "Content-Type: text/plain; charset=us-ascii\r\n")),
+        (f"{MULTIPART}; boundary=b", multipart("\n")),
+        (f"{MULTIPART}; boundary=b", b"List-Unsubscribe=One-Click"),
+    ],
+)
+def test_what_a_mail_program_calls_its_bytes_keeps_nobody(
+    mail_program: Client, link: str, kind: str, body: bytes
+) -> None:
+    answer = mail_program.generic("POST", link, body, content_type=kind)
+    assert (answer.status_code, answer.content, states()[0]) == (200, LEFT, "left")
+
+
+def test_without_its_last_slash_the_link_is_not_sent_elsewhere(mail_program: Client, link: str) -> None:
+    answer = one_click(mail_program, link.removesuffix("/"), FORM)
+    assert (answer.status_code, answer.content, states()[0]) == (200, LEFT, "left")
 
 
 @pytest.mark.parametrize("kind", [FORM, MULTIPART])
@@ -122,6 +153,22 @@ def test_leaving_one_publication_leaves_the_others(
     assert other.state == "active"
 
 
+def test_who_has_the_link_may_leave_everything_and_is_shown_nothing_of_it(
+    mail_program: Client, link: str, members: Any, other_publication: Any
+) -> None:
+    for member in members[:2]:
+        Subscription.objects.create(member=member, publication=other_publication, state="active")
+    shown = [mail_program.get(link), mail_program.post(link, {"List-Unsubscribe": "our button"})]
+    assert Subscription.objects.filter(publication=other_publication, state="left").count() == 0
+
+    shown.append(mail_program.post(link, {"List-Unsubscribe": "our button", "everything": "yes"}))
+
+    assert ["Peru New" in page.content.decode() for page in shown] == [False] * 3
+    assert "You have left everything" in shown[2].content.decode()
+    left = Subscription.objects.filter(state="left").values_list("member", "publication__slug")
+    assert sorted(left) == [(members[0].pk, "peru-new"), (members[0].pk, "update")]
+
+
 def test_the_token_stays_with_us(mail_program: Client, link: str) -> None:
     for answer in (mail_program.get(link), one_click(mail_program, link, FORM)):
         assert answer["Referrer-Policy"] == "no-referrer"
@@ -145,10 +192,10 @@ def test_a_reason_may_be_given_and_is_kept_without_the_person(
     assert ("tell us why" in left, left.count('type="radio"')) == (True, 6)
     events = Event.objects.count()
 
-    thanked = mail_program.post(link, {"reason": "often"}).content.decode()
+    thanked = mail_program.post(link, {"reason": "often", "words": "Twice a week!"}).content.decode()
 
     assert ("Thank you" in thanked, Event.objects.count()) == (True, events)
-    assert list(publication.farewells.values_list("reason", flat=True)) == ["often"]
+    assert list(publication.farewells.values_list("reason", "words")) == [("often", "Twice a week!")]
 
 
 @pytest.mark.parametrize("reason", ["", "m0@members.example"])

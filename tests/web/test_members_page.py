@@ -6,10 +6,11 @@ import re
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 
-from publisher import consents, joining, members
-from publisher.models import Consent, ConsentWording, JoinRequest, Member, Subscription
+from publisher import consents, farewells, joining, members
+from publisher.models import Consent, ConsentWording, Event, JoinRequest, Member, Run, Subscription
 from tests.lists import bring
 
 ROSA = "rosa@members.example"
@@ -71,7 +72,7 @@ def test_a_members_page_costs_the_same_however_much_there_is(
     second = Subscription.objects.create(member=rosa, publication=other_publication, state="active")
     for at in [subscription, second] * 5:
         Consent.objects.create(subscription=at, how="page", worded=worded)
-    with django_assert_num_queries(8):
+    with django_assert_num_queries(9):
         as_carla.get(f"/staff/members/{rosa.pk}/")
 
 
@@ -87,9 +88,48 @@ def test_staff_change_the_words_and_the_old_ones_stay(as_carla: Client, carla: A
     as_carla.post("/staff/joining/update/es/reword/", {"text": "Sí, quiero recibir Update."})
     page = read(as_carla.get("/staff/joining/update/"))
 
-    assert page("#text-es") == ["Sí, quiero recibir Update."]
+    assert page("#receiving-es") == ["Sí, quiero recibir Update."]
     assert list(ConsentWording.objects.filter(language="es").values_list("version", "by")) == [(2, carla.pk), (1, None)]
     assert Consent.objects.get().worded.text == consents.current(rosa.subscriptions.get().publication, "en").text
+
+
+def test_staff_word_what_is_agreed_to_about_being_measured(
+    as_carla: Client, rosa: Any, publication: Any, read: Any
+) -> None:
+    assert read(as_carla.get("/staff/joining/update/"))("#measuring-en") == []
+    publication.measure = "persons"
+    publication.save()
+    as_carla.post("/staff/joining/update/en/reword/", {"text": "You may see it.", "about": "measuring"})
+    page = read(as_carla.get("/staff/joining/update/"))
+
+    assert page("#measuring-en") == ["You may see it."]
+    assert page.one("#receiving-en").startswith("I would like to receive Update")
+
+
+def test_staff_read_why_people_left_by_month_and_no_day(
+    as_carla: Client, publication: Any, other_publication: Any, read: Any
+) -> None:
+    assert "Nobody has said why yet" in read(as_carla.get("/staff/figures/farewells/")).one("main")
+    for on, reason, words in (
+        ("2007-03-02", "often", "Zu oft & <b>zu lang</b>"),
+        ("2007-03-31", "often", ""),
+        ("2007-02-01", "other", "Moved"),
+    ):
+        with time_machine.travel(on):
+            farewells.say(publication, reason, words)
+    farewells.say(other_publication, "content", "Of another list")
+    page = read(as_carla.get("/staff/figures/farewells/?publication=update"))
+
+    assert page("tbody th") == ["March 2007", "February 2007"]
+    assert page('td[data-of="It comes too often"]') == ["2", "0"]
+    assert page("ul.lines li") == ["Zu oft & <b>zu lang</b> It comes too often", "Moved Another reason"]
+
+
+def test_the_health_page_says_that_many_ask_to_join(as_carla: Client, publication: Any, read: Any) -> None:
+    assert read(as_carla.get("/staff/health/"))(".attention") == []
+    Run.objects.create(schedule=joining.CROWDED, occurrence="2007-03-31")
+
+    assert "0 still wait" in read(as_carla.get("/staff/health/")).one(".attention")
 
 
 def test_the_form_to_paste_asks_when_it_is_posted_from_another_site(as_carla: Client, rosa: Any, read: Any) -> None:
@@ -109,3 +149,29 @@ def test_the_form_to_paste_asks_when_it_is_posted_from_another_site(as_carla: Cl
         True,
         True,
     )
+
+
+def test_staff_file_a_member_bring_two_together_and_take_their_data(
+    as_carla: Client, carla: Any, make_members: Any, read: Any
+) -> None:
+    kept, gone = make_members(2)
+    page = f"/staff/members/{kept.pk}/"
+    as_carla.post(f"{page}tag/", {"tags": "Lima, volunteer"})
+    assert read(as_carla.get(page)).values("#tags") == ["Lima, volunteer"]
+    answer = as_carla.post(f"{page}data/")
+    assert (answer.json()["email"], answer["Cache-Control"]) == (kept.email, "no-store")
+    said = read(as_carla.post(f"{page}merge/", {"email": "nobody@members.example"}, follow=True)).one("#messages")
+    assert said.startswith("No other member has that address")
+    as_carla.post(f"{page}merge/", {"email": gone.email})
+    assert list(Member.objects.all()) == [kept]
+    done = Event.objects.filter(noun="member", noun_id=kept.pk, by=carla).values_list("verb", flat=True)
+    assert list(done) == ["tagged", "exported data", "merged"]
+
+
+def test_a_person_is_forgotten_by_who_is_sure(as_carla: Client, make_members: Any, read: Any) -> None:
+    rosa, _ = make_members(2)
+    page = f"/staff/members/{rosa.pk}/"
+    assert "Tick that you are sure" in read(as_carla.post(f"{page}erase/", follow=True)).one("#messages")
+    said = read(as_carla.post(f"{page}erase/", {"sure": "yes"}, follow=True)).one("#messages")
+    assert (said.split(".")[0], Member.objects.count()) == ("Forgotten", 1)
+    assert as_carla.get(page).status_code == 404

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from publisher import preferences
-from publisher.models import Digest, Notice, Subscription
+from publisher import joining, preferences
+from publisher.models import Digest, LinkRequest, MeasuringConsent, Notice, Subscription
 
 pytestmark = pytest.mark.django_db
 
@@ -36,6 +36,8 @@ def link(rosa: Any) -> str:
 
 def test_the_link_is_asked_for_with_one_answer_for_all(browser: Client, rosa: Any) -> None:
     known, stranger = (browser.post("/preferences/", {"email": email}) for email in (rosa.email, "x0@members.example"))
+    assert list(LinkRequest.objects.values_list("email", flat=True)) == [rosa.email, "x0@members.example"]
+    joining.answer()
 
     assert (known.status_code, stranger.status_code) == (200, 200)
     assert known.content.replace(b"m0@", b"x0@") == stranger.content
@@ -74,6 +76,37 @@ def test_the_page_shows_what_is_received_and_saves_what_is_chosen(
     assert (rosa.language, rosa.plain_text, saved.one("p[role=status]")) == ("es", True, "Guardado.")
     states = Subscription.objects.filter(member=rosa).values_list("publication__slug", "state")
     assert dict(states) == {"update": "left", "peru-new": "active"}
+
+
+def test_a_member_agrees_to_be_measured_where_the_publication_asks(
+    browser: Client, link: str, publication: Any, read: Any
+) -> None:
+    assert read(browser.get(link))("label.measured") == []
+    publication.measure = "persons"
+    publication.save()
+    page = read(browser.get(link))
+    assert "Andean Reading Rooms may keep which links in Update I follow" in page.one("label.measured")
+    (shown,) = page.values("input[name=shown]")
+
+    chosen = {"do": "save", "publication": [publication.pk], "measured": [publication.pk], "shown": [shown]}
+    saved = read(browser.post(link, chosen))
+
+    assert saved.values("input[name=measured]", "checked") == ["checked"]
+    assert (MeasuringConsent.objects.get().worded_id, MeasuringConsent.objects.get().how) == (
+        int(str(shown)),
+        "preference page",
+    )
+
+
+def test_what_is_wrong_is_said_in_their_language(browser: Client, link: str, rosa: Any, read: Any) -> None:
+    said = [
+        read(browser.post(f"{link}?lang=es", {"do": "address", "email": email})).one("[role=alert]")
+        for email in (rosa.email, "nonsense")
+    ]
+    assert said == [
+        "Esa es la dirección a la que ya llegan sus envíos.",
+        "«nonsense» no es una dirección de correo electrónico. Revísela, por favor.",
+    ]
 
 
 def test_opening_the_page_changes_nothing_and_tells_nobody(browser: Client, link: str) -> None:

@@ -51,8 +51,9 @@ def _answer(request: HttpRequest, digest: Digest, entry: Entry | None) -> HttpRe
     try:
         if not request.POST.get(ROBOTS_FIELD):
             _send(request, digest, entry, spoken)
-    except Refusal as problem:
-        return _page(request, digest, entry, str(problem), 422)
+    except Refusal:
+        typed = request.POST.get("email", "").strip()
+        return _page(request, digest, entry, speaking.no_address(typed, spoken), 422)
     time.sleep(max(0, answer_at - time.monotonic()))
     return _page(request, digest, entry, done=True)
 

@@ -7,6 +7,8 @@ forwarded, and in no address that leaves this page.
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -20,7 +22,7 @@ from ...models import Member
 from .. import client, speaking
 from .archive import sent
 
-EVENLY = 0.15  # seconds; an answer takes as long for a stranger as for a member, who is written to
+EVENLY = 0.15  # seconds; whether a mail was written to a new address is not to be seen by the time
 #: A network may ask this often in an hour. A school or an office is one network.
 TIMES, SECONDS = 20, 3600
 
@@ -30,18 +32,16 @@ TIMES, SECONDS = 20, 3600
 @require_http_methods(["GET", "HEAD", "POST"])
 def ask(request: HttpRequest) -> HttpResponse:
     """ "Mail me the link": one answer, whatever we know of the address."""
-    typed, answer_at = request.POST.get("email", "").strip(), time.monotonic() + EVENLY
+    typed = request.POST.get("email", "").strip()
     spoken = speaking.language(request, None)
     if request.method != "POST":
         return _asking(request)
     if client.asks_too_often(request, "preferences", times=TIMES, seconds=SECONDS):
         return _asking(request, languages.say(spoken, "Many have asked from your network. Try again in an hour."), 429)
     try:
-        preferences.ask_link(typed)
-    except Refusal as problem:
-        missing = languages.say(spoken, "Please write your e-mail address.")
-        return _asking(request, str(problem) if typed else missing, 422)
-    time.sleep(max(0, answer_at - time.monotonic()))
+        preferences.ask_link(typed, network=client.network(client.address(request)))
+    except Refusal:
+        return _asking(request, speaking.no_address(typed, spoken), 422)
     return render(request, "public/preferences_mailed.html", {"publication": None, "address": typed})
 
 
@@ -62,29 +62,46 @@ def page(request: HttpRequest, token: str) -> HttpResponse:
         if request.method == "POST":
             said = _done(request, member)
     except Refusal as refusal:
-        problem = str(refusal)
+        problem = _why_not(request, refusal, member.language)
     fresh = Member.objects.filter(pk=member.pk).first() or member
     return _private(_page(request, token, fresh, said=said, problem=problem))
 
 
 def _done(request: HttpRequest, member: Member) -> str:
     """Do what the button that was pressed says; which of the page's sentences to answer with."""
-    asked = request.POST.get("do", "")
+    asked, network = request.POST.get("do", ""), client.network(client.address(request))
     if asked == "address":
-        network = client.network(client.address(request))
-        return preferences.ask_change(member, request.POST.get("email", ""), network=network)
+        answer_at = time.monotonic() + EVENLY
+        address = preferences.ask_change(member, request.POST.get("email", ""), network=network)
+        time.sleep(max(0, answer_at - time.monotonic()))
+        return address
     if asked == "leave":
         preferences.leave_all(member)
     elif asked == "save":
-        preferences.choose(
-            member,
-            {int(pk) for pk in request.POST.getlist("publication") if pk.isascii() and pk.isdigit() and len(pk) < 18},
-            language=request.POST.get("language", ""),
-            plain_text=request.POST.get("plain_text") == "on",
-            network=client.network(client.address(request)),
-            read_in=member.language,
-        )
+        preferences.choose(member, _choice(request), network=network, read_in=member.language)
     return asked if asked in {"leave", "save"} else ""
+
+
+def _choice(request: HttpRequest) -> preferences.Choice:
+    return preferences.Choice(
+        wanted=_numbers(request.POST.getlist("publication")),
+        measured=_numbers(request.POST.getlist("measured")),
+        shown=_numbers(request.POST.getlist("shown")),
+        language=request.POST.get("language", ""),
+        plain_text=request.POST.get("plain_text") == "on",
+    )
+
+
+def _numbers(typed: Iterable[str]) -> set[int]:
+    return {int(one) for one in typed if one.isascii() and one.isdigit() and len(one) < 18}
+
+
+def _why_not(request: HttpRequest, refusal: Refusal, speaks: str) -> str:
+    """In the language of the page; what is in no table is about an address that is none."""
+    spoken = speaking.language(request, None, speaks)
+    if str(refusal) in preferences.REFUSAL_SENTENCES:
+        return languages.say(spoken, str(refusal))
+    return speaking.no_address(request.POST.get("email", "").strip(), spoken)
 
 
 def _page(request: HttpRequest, token: str, member: Member, *, said: str, problem: str) -> HttpResponse:
@@ -124,11 +141,12 @@ def change(request: HttpRequest, token: str) -> HttpResponse:
     notice, problem = preferences.asked_change(token), ""
     if notice is None:
         return _private(render(request, "public/preferences_not.html", {"publication": None}, status=404))
-    context = {"publication": None, "speaks": notice.member.language if notice.member else "", "changed": False}
+    context: dict[str, Any] = {"publication": None, "speaks": "", "changed": False}
+    context["speaks"] = notice.member.language if notice.member else ""
     try:
         context["changed"] = request.method == "POST" and preferences.change_address(token) is not None
     except Refusal as refusal:
-        problem = str(refusal)
+        problem = _why_not(request, refusal, context["speaks"])
     return _private(render(request, "public/preferences_change.html", {**context, "problem": problem}))
 
 

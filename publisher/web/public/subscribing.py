@@ -21,7 +21,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods
 
-from ... import consents, joining, languages, latest, links
+from ... import consents, joining, languages, latest, links, members
 from ...lifecycle import Refusal
 from ...models import ConsentWording, Publication
 from .. import client, speaking
@@ -109,15 +109,8 @@ def _ask(request: HttpRequest, publication: Publication, form: Form, how: str) -
                 network=client.network(client.address(request)),
             )
     except Refusal:
-        return _page(request, publication, form, email_problem=_no_address(typed, language), status=422)
+        return _page(request, publication, form, email_problem=speaking.no_address(typed, language), status=422)
     return render(request, "public/asked.html", {"publication": publication, "address": typed})
-
-
-def _no_address(typed: str, language: str) -> str:
-    if not typed:
-        return languages.say(language, "Please write your e-mail address.")
-    shown = " ".join(typed.split())[:100]
-    return languages.say(language, "“{typed}” is not an e-mail address. Please look at it again.", typed=shown)
 
 
 def _page(
@@ -155,7 +148,7 @@ def confirm(request: HttpRequest, token: str) -> HttpResponse:
 
 
 def _button(request: HttpRequest, token: str) -> HttpResponse:
-    subscription = joining.asked(token)
+    subscription = members.asked(token)
     if subscription is None:
         return _not_ours(request)
     context = {

@@ -8,7 +8,7 @@ from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from publisher import checks
+from publisher import checks, joining
 from publisher.deliverability import doctor
 from publisher.deliverability.dns import ServersWrong
 from publisher.lifecycle import Refusal
@@ -20,7 +20,7 @@ from .doors import StaffRequest, page
 @page
 def detail(request: StaffRequest) -> HttpResponse:
     """Nothing is asked before somebody wants to know: a look takes seconds, and talks to others."""
-    return render(request, "staff/health.html", {"looked": False})
+    return render(request, "staff/health.html", {"looked": False, "crowded": joining.crowded()})
 
 
 @login_required
@@ -31,5 +31,5 @@ def look(request: StaffRequest) -> HttpResponse:
     except (Refusal, ServersWrong) as refusal:
         messages.error(request, str(refusal))
         return redirect("staff-health")
-    context = {"looked": True, "checks": list(checks.run()), "findings": found}
+    context = {"looked": True, "crowded": joining.crowded(), "checks": list(checks.run()), "findings": found}
     return render(request, "staff/health.html", context)

@@ -18,6 +18,16 @@ from publisher.models import ConsentWording, Publication
 from ..public.subscribing import ROBOTS_FIELD
 from .doors import StaffRequest, page
 
+About = ConsentWording.About
+
+
+@dataclass(frozen=True)
+class Worded:
+    """The words that people agree to now, and those before."""
+
+    now: ConsentWording
+    earlier: list[ConsentWording]
+
 
 @dataclass(frozen=True)
 class Spoken:
@@ -25,8 +35,7 @@ class Spoken:
 
     code: str
     name: str
-    worded: ConsentWording
-    earlier: list[ConsentWording]
+    worded: list[Worded]
     form: str
     address: str
 
@@ -44,28 +53,34 @@ def detail(request: StaffRequest, slug: str) -> HttpResponse:
 @require_POST
 def reword(request: StaffRequest, slug: str, language: str) -> HttpResponse:
     publication = get_object_or_404(Publication, slug=slug)
+    measuring = request.POST.get("about") == About.MEASURING
+    about, text = About.MEASURING if measuring else About.RECEIVING, request.POST.get("text", "")
     try:
-        worded = consents.change(publication, languages.first_known(language), request.POST["text"], by=request.user)
+        worded = consents.change(publication, languages.first_known(language), text, by=request.user, about=about)
     except Refusal as refusal:
         messages.error(request, str(refusal))
     else:
-        said = (
-            f"People agree to version {worded.version} from now on. Paste the form anew where it stands on your site."
-        )
-        messages.success(request, said)
+        paste = "" if measuring else " Paste the form anew where it stands on your site."
+        messages.success(request, f"People agree to version {worded.version} from now on.{paste}")
     return redirect("joining", slug)
 
 
+def _worded(publication: Publication, code: str) -> list[Worded]:
+    """About receiving, and about being measured where that is asked."""
+    asked = [About.RECEIVING] + [About.MEASURING] * (publication.measure == Publication.Measure.PERSONS)
+    now = [consents.current(publication, code, about) for about in asked]
+    return [Worded(each, list(consents.earlier(each))) for each in now]
+
+
 def _spoken(publication: Publication, code: str) -> Spoken:
-    worded = consents.current(publication, code)
+    worded = _worded(publication, code)
     address = links.subscribe_url(publication)
     context = {
         "publication": publication,
         "speaks": code,
-        "worded": worded,
+        "worded": worded[0].now,
         "address": f"{address}embedded/",
         "robots_field": ROBOTS_FIELD,
     }
     form = render_to_string("public/_embedded.html", context)
-    earlier = list(consents.earlier(worded))
-    return Spoken(code, languages.NAMES[code], worded, earlier, form.strip() + "\n", f"{address}?lang={code}")
+    return Spoken(code, languages.NAMES[code], worded, form.strip() + "\n", f"{address}?lang={code}")
