@@ -26,7 +26,10 @@ def connect(channel: Channel) -> Network:
     """
     address = reach.allowed(_address(channel))
     credentials = {**settings.NETWORK_OPTIONS.get(channel.network, {}), **tokens.fresh(channel)}
-    return networks.connect(channel.network, credentials=credentials, address=address, account=channel.account)
+    named = reach.of_server(settings.NETWORK_URLS[channel.network])
+    return networks.connect(
+        channel.network, credentials=credentials, address=address, account=channel.account, resolve=named
+    )
 
 
 def traced(problem: BaseException, channel: Channel) -> str:

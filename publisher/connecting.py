@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import secrets
 from collections.abc import Mapping
 from datetime import timedelta
@@ -19,8 +20,12 @@ from .networks.base import Failure
 from .networks.consent import Candidate, Consent
 from .sealing import CannotUnseal
 
+logger = logging.getLogger(__name__)
+
 #: For so long somebody may read the network's page, and then ours.
 LONGEST = timedelta(minutes=15)
+#: Of an account, as its column has it.
+LONGEST_NAME = 120
 GONE = "This connecting did not begin here, was used already, or took too long: begin anew."
 
 
@@ -47,7 +52,7 @@ def begin(
 ) -> Handshake:
     """Prepare to ask on the network's pages; `address_of` says where. With a channel: the same account again."""
     Handshake.objects.filter(made_at__lt=timezone.now() - LONGEST).delete()
-    said = dict(asked or {})
+    said = {name: value.strip() for name, value in (asked or {}).items()}
     way, state = _way(network, said), secrets.token_urlsafe(32)
     try:
         begun = way.begin(back=back(), state=state, asked=said)
@@ -65,7 +70,11 @@ def begin(
 
 
 def address_of(handshake: Handshake) -> str:
-    return str(sealing.unseal(handshake.sealed)["address"])
+    """Refusal where somebody was there already."""
+    address = _told(handshake).get("address")
+    if not address:
+        raise Refusal(GONE)
+    return str(address)
 
 
 def answer(query: Mapping[str, str], *, by: Person, session: str) -> Channel | Handshake:
@@ -78,13 +87,12 @@ def answer(query: Mapping[str, str], *, by: Person, session: str) -> Channel | H
     if handshake is None or not Handshake.objects.filter(pk=handshake.pk, answered=False).update(answered=True):
         raise Refusal(GONE)
     handshake.answered = True
-    told = sealing.unseal(handshake.sealed)
     try:
-        found = _way(handshake.network, told["asked"]).finish(back=back(), answer=query, kept=told["kept"])
+        found = _found(handshake, query)
         fitting = _fitting(handshake, found)
-    except (Failure, Refusal) as problem:
+    except Refusal:
         handshake.delete()
-        raise Refusal(str(problem)) from None
+        raise
     if len(found) == 1 and not found[0].problem:
         handshake.delete()
         return _keep(handshake, fitting[0])
@@ -106,7 +114,7 @@ def candidates(handshake: Handshake) -> list[Candidate]:
         raise Refusal(GONE)
     return [
         Candidate(one["account"], frozenset(one["names"]), one["credentials"], one["problem"])
-        for one in sealing.unseal(handshake.sealed).get("found", ())
+        for one in _told(handshake).get("found", ())
     ]
 
 
@@ -131,7 +139,29 @@ def type_in(
         networks.connect(network, credentials=given, address="http://127.0.0.1", account=account.strip())
     except Failure as problem:
         raise Refusal(problem.reason) from None
+    _refuse_another(publication, network, account.strip(), given)
     return channels.keep(publication, network, account.strip(), given, by=by)
+
+
+def _found(handshake: Handshake, query: Mapping[str, str]) -> list[Candidate]:
+    """What the network says to the answer. Refusal, in a sentence, whatever it is that it says."""
+    told = _told(handshake)
+    try:
+        return _way(handshake.network, told["asked"]).finish(back=back(), answer=query, kept=told["kept"])
+    except Failure as problem:
+        raise Refusal(problem.reason) from None
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as problem:
+        # Not its words, nor the traceback: what cannot be read may hold a token.
+        logger.warning("connecting on %s: the answer cannot be read: %s", handshake.network, type(problem).__name__)
+        label = networks.network_class(handshake.network).label
+        raise Refusal(f"{label} answered in a way that cannot be read: begin anew.") from None
+
+
+def _told(handshake: Handshake) -> dict[str, Any]:
+    try:
+        return sealing.unseal(handshake.sealed)
+    except CannotUnseal:
+        raise Refusal(GONE) from None
 
 
 def _way(network: str, asked: Mapping[str, str]) -> Consent:
@@ -159,28 +189,64 @@ def _fitting(handshake: Handshake, found: list[Candidate]) -> list[Candidate]:
     channel = handshake.channel
     if channel is None:
         return found
-    fitting = [candidate for candidate in found if candidate.names & _names(channel)]
+    fitting = [candidate for candidate in found if _is(channel, candidate) or _is_called(channel, candidate)]
     if not fitting:
         others = ", ".join(candidate.account for candidate in found)
         raise Refusal(f"This was to be {channel.account}, and you came back with {others}. Sign in there as the other.")
     return fitting
 
 
-def _names(channel: Channel) -> set[str]:
-    """All by which the network may know the account: its name, and what in its credentials is a number or a name."""
+def _is(channel: Channel, candidate: Candidate) -> bool:
+    """By the network's own id where both say it; else by what is the account's alone, such as its handle."""
+    ours, theirs = _identity(channel.network, _kept(channel)), _identity(channel.network, candidate.credentials)
+    if ours and theirs:
+        return ours == theirs
+    return bool(candidate.names & {name.lstrip("@").casefold() for name in (channel.account, *ours.values())})
+
+
+def _is_called(channel: Channel, candidate: Candidate) -> bool:
+    """Where the channel's own id cannot be read any more, a person who connects it again may mean the one so called."""
+    return not _kept(channel) and candidate.account.casefold() == channel.account.casefold()
+
+
+def _identity(network: str, credentials: Mapping[str, Any]) -> dict[str, str]:
+    """All that the network knows the account by; nothing where the credentials do not say all of it."""
+    names = networks.network_class(network).identity
+    said = {name: str(credentials[name]) for name in names if credentials.get(name)}
+    return said if len(said) == len(names) else {}
+
+
+def _kept(channel: Channel) -> dict[str, Any]:
     try:
-        values = [value for value in channel.credentials.values() if isinstance(value, str)]
+        return channel.credentials
     except CannotUnseal:
-        values = []
-    return {name.lstrip("@").casefold() for name in (channel.account, *values)}
+        return {}
 
 
 def _keep(handshake: Handshake, candidate: Candidate) -> Channel:
     """On the channel that has the account already, whatever it is called there; else on a new one."""
     publication, network = handshake.publication, handshake.network
-    known = [c for c in publication.channels.filter(network=network) if candidate.names & _names(c)]
-    account = (handshake.channel or (known[0] if known else None) or candidate).account
+    ours = list(publication.channels.filter(network=network))
+    known = handshake.channel or next((channel for channel in ours if _is(channel, candidate)), None)
+    account = known.account if known else _new_name(candidate, network, {channel.account for channel in ours})
     return channels.keep(publication, network, account, candidate.credentials, by=handshake.person)
+
+
+def _new_name(candidate: Candidate, network: str, taken: set[str]) -> str:
+    """Its own; with its number where another account of ours is called the same."""
+    if candidate.account not in taken:
+        return candidate.account
+    number = " ".join(_identity(network, candidate.credentials).values()) or secrets.token_hex(4)
+    return f"{candidate.account} ({number})"[:LONGEST_NAME]
+
+
+def _refuse_another(publication: Publication, network: str, account: str, given: Mapping[str, str]) -> None:
+    """Another account under a name that is taken would take over the posts of the first, and its approvals."""
+    found = publication.channels.filter(network=network, account=account).first()
+    ours, theirs = (_identity(network, _kept(found)) if found else {}), _identity(network, given)
+    if ours and theirs and ours != theirs:
+        said = ", ".join(f"{name} {value}" for name, value in ours.items())
+        raise Refusal(f"“{account}” is connected already, as {said}: give the other account another name.")
 
 
 def _written(candidate: Candidate) -> dict[str, Any]:

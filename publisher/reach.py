@@ -1,8 +1,12 @@
-"""The demo's promise: with PUBLISHER_LOOPBACK_ONLY set, nothing but this machine is ever talked to."""
+"""How far we reach: never into our own network by a name that somebody typed in, and in the demo no further than that.
+
+The demo's promise: with PUBLISHER_LOOPBACK_ONLY set, nothing but this machine is ever talked to.
+"""
 
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -12,7 +16,7 @@ from .lifecycle import Refusal
 
 
 class Outside(OSError):
-    """A redirect leads out of the machine, and that is not allowed."""
+    """A name leads to where we may not reach: out of the machine, or into a network of ours."""
 
 
 def allowed(address: str) -> str:
@@ -42,6 +46,26 @@ def page(
         if isinstance(problem.__cause__, Outside):
             raise Refusal(str(problem.__cause__)) from problem
         raise
+
+
+def of_server(address: str) -> Callable[[str, int], list[str]] | None:
+    """Who is to be asked whom a name leads to, at a configured address: `named` where accounts name the server."""
+    return named if "{server}" in address else None
+
+
+def named(host: str, port: int) -> list[str]:
+    """The addresses of a server that somebody named. Raises Outside where one of them is inside a private network.
+
+    To be asked at each connection, which is then made to what was checked: a name may lead elsewhere tomorrow.
+    """
+    found = _resolve(host, port)
+    addresses = [ipaddress.ip_address(one) for one in found]
+    if settings.ALLOW_LOOPBACK_SOURCES and all(map(fetch.is_loopback, addresses)):
+        return found
+    for one in addresses:
+        if not fetch.is_public(one):
+            raise Outside(f"{host} leads to {one}, an address inside a private network.")
+    return found
 
 
 def _resolve(host: str, port: int) -> list[str]:

@@ -44,7 +44,10 @@ def consent(network: str, *, account: str, credentials: Mapping[str, str]) -> Co
     if made is None:
         return None
     address = networks.place(network, settings.NETWORK_URLS[network], credentials=credentials, account=account)
-    return made(app=settings.NETWORK_APPS.get(network, {}), address=reach.allowed(address))
+    # Only who is found by the server's name is told who may say where that leads.
+    resolve = reach.of_server(settings.NETWORK_URLS[network])
+    named = {"resolve": resolve} if resolve else {}
+    return made(app=settings.NETWORK_APPS.get(network, {}), address=reach.allowed(address), **named)
 
 
 def fresh(channel: Channel) -> dict[str, Any]:

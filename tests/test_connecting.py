@@ -13,11 +13,21 @@ from django.utils import timezone
 from publisher import connecting
 from publisher.lifecycle import Refusal
 from publisher.models import Channel, Event, Handshake
+from publisher.networks import facebook_consent
 from publisher.sandbox import accounts
+from tests import canaries
 from tests.consenting import APPS, agree, register
 from tests.meeting import at_once
 
 SESSION = "the-session-of-anne"
+
+
+@pytest.fixture
+def pages(net):
+    """Two pages of one name, 1001 and 2002."""
+    other = {"page_id": "2002", "page_token": canaries.secret("t2")}
+    accounts.add(net.store, {"network": "facebook", "name": "Update", "credentials": other})
+    return {"1001": "Update", "2002": "Update (2002)"}
 
 
 @pytest.fixture
@@ -111,6 +121,57 @@ def test_a_page_is_chosen_and_the_persons_token_is_not_kept(begin, net, come_bac
     with pytest.raises(Refusal, match="was used already"):
         connecting.choose(chosen, names.index("Update"))
     assert Channel.objects.count() == 1
+
+
+def test_two_pages_of_one_name_stay_two_channels(begin, net, come_back, pages, publication, anne):
+    """The token of one must not take the place of the other's: its posts would stand on the wrong page."""
+    for page in (*pages, "1001"):
+        come_back(agree(connecting.address_of(begin("facebook")), accounts=[page]))
+    kept = {channel.credentials["page_id"]: channel.account for channel in Channel.objects.all()}
+    assert kept == pages
+    first = Channel.objects.get(account="Update")
+    with pytest.raises(Refusal, match="to be Update, and you came back with Update"):
+        come_back(agree(connecting.address_of(begin("facebook", channel=first)), accounts=["2002"]))
+    typed = {"page_id": "2002", "page_token": canaries.secret("typed")}
+    with pytest.raises(Refusal, match="“Update” is connected already, as page_id 1001"):
+        connecting.type_in(publication, "facebook", "Update", typed, by=anne)
+
+
+def test_a_page_whose_key_was_lost_is_connected_again_by_its_name(begin, net, come_back, publication, settings):
+    channel = Channel(publication=publication, network="facebook", account="Update")
+    channel.credentials = {"page_id": "1001", "page_token": canaries.secret("lost")}
+    channel.save()
+    settings.KEYS = {**settings.KEYS, "tokens": ["another"]}
+    answer = agree(connecting.address_of(begin("facebook", channel=channel)))
+    assert come_back(answer).pk == channel.pk
+
+
+def test_an_account_whose_token_was_typed_in_is_connected_again_by_consent(
+    begin, net, come_back, publication, settings, anne
+):
+    settings.NETWORK_URLS = {**settings.NETWORK_URLS, "mastodon": f"{net.url}/mastodon"}
+    typed = {"access_token": canaries.secret("typed")}
+    accounts.add(net.store, {"network": "mastodon", "handle": "update", "credentials": typed})
+    channel = connecting.type_in(publication, "mastodon", "@update@news.example", typed, by=anne)
+    begun = begin("mastodon", channel=channel, asked={"server": " news.example "})
+    assert come_back(agree(connecting.address_of(begun))).pk == channel.pk
+    channel.refresh_from_db()
+    assert (channel.credentials["server"], channel.credentials != typed) == ("news.example", True)
+
+
+def test_an_account_that_was_renamed_on_its_network_stays_the_channel(begin, net, come_back):
+    channel = come_back(agree(connecting.address_of(begin()), accounts=on_x(net, "update_news")))
+    Channel.objects.filter(pk=channel.pk).update(account="as_it_was_called")
+    again = come_back(agree(connecting.address_of(begin()), accounts=on_x(net, "update_news")))
+    assert (again.pk, again.account) == (channel.pk, "as_it_was_called")
+
+
+def test_an_answer_that_cannot_be_read_is_said_and_begins_anew(begin, come_back, monkeypatch):
+    query = agree(connecting.address_of(begin("facebook")))
+    monkeypatch.setattr(facebook_consent.Consent, "_accounts", lambda self, token: iter(["no page"]))
+    with pytest.raises(Refusal, match="answered in a way that cannot be read: begin anew"):
+        come_back(query)
+    assert (Channel.objects.count(), Handshake.objects.count()) == (0, 0)
 
 
 def test_connecting_again_keeps_the_channel_and_lifts_its_pause(begin, net, come_back, publication):

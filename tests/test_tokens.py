@@ -92,7 +92,8 @@ def test_a_renewal_that_broke_off_is_told_and_tried_once_more(connected, x, hold
 
 def test_a_lost_answer_is_told_once_and_ends_in_a_pause(connected, x, monkeypatch):
     monkeypatch.setattr("publisher.networks.http.TIMEOUTS", (0.3, 0.3))
-    monkeypatch.setattr(x_consent.http.Session.__init__, "__kwdefaults__", {"timeouts": (0.3, 0.3), "moved": None})
+    usual = x_consent.http.Session.__init__.__kwdefaults__
+    monkeypatch.setattr(x_consent.http.Session.__init__, "__kwdefaults__", {**usual, "timeouts": (0.3, 0.3)})
     connected.fault("x", "silent_after_commit", "token")
     with pytest.raises(TryLater, match="may be used up"):
         tokens.fresh(again(x))

@@ -10,6 +10,7 @@ from publisher.networks.base import Network
 
 if TYPE_CHECKING:
     from publisher.networks.consent import Consent
+    from publisher.networks.http import Resolve
 
 NETWORKS = {
     "x": "publisher.networks.x:X",
@@ -49,10 +50,14 @@ def consent_class(network: str) -> type[Consent] | None:
     return found
 
 
-def connect(network: str, *, credentials: Mapping[str, str], address: str, account: str) -> Network:
+def connect(
+    network: str, *, credentials: Mapping[str, str], address: str, account: str, resolve: Resolve | None = None
+) -> Network:
     """An adapter that speaks for one account. Nothing is sent yet.
 
+    `resolve`: who says whom the name of the account's own server leads to, where the address came of that name.
     Raises Refused, of the kind "credentials", where one that the network needs is missing.
     """
-    adapter: Network = network_class(network)(credentials=credentials, address=address, account=account)
+    named = {"resolve": resolve} if resolve else {}
+    adapter: Network = network_class(network)(credentials=credentials, address=address, account=account, **named)
     return adapter

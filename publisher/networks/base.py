@@ -210,6 +210,8 @@ class Adapter:
     #: consent.Consent, where they are asked on the network's own pages.
     keys: tuple[Any, ...] = ()
     consent = ""
+    #: By which of the credentials the network itself knows the account: names change hands, and pages share one.
+    identity: tuple[str, ...] = ()
     pictures: PictureRules | None = None
     longest_alt = 1000
     idempotent = False

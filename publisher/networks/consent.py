@@ -58,7 +58,8 @@ class Consent(Protocol):
     #: What happens next, in a sentence for who is about to be sent there.
     says: str
 
-    def __init__(self, *, app: Mapping[str, str], address: str) -> None: ...
+    def __init__(self, *, app: Mapping[str, str], address: str, **named: http.Resolve) -> None:
+        """`resolve` is given where accounts name their server: see http.Session."""
 
     def begin(self, *, back: str, state: str, asked: Mapping[str, str]) -> Begun:
         """`back` is the exact address that the person comes back to. May ask the network; raises as `finish` does."""

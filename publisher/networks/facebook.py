@@ -67,6 +67,7 @@ class Facebook(Adapter):
     refuses_repeats = True
     link_in_text = False
     pictures = PictureRules(LARGEST_PICTURE, longest_side=4096, media_types=tuple(PICTURES))
+    identity = ("page_id",)
     consent = "publisher.networks.facebook_consent:Consent"
     keys = (
         Field("page_id", "Page ID", secret=False),

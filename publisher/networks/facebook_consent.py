@@ -106,7 +106,8 @@ class Consent:
 
     def _candidate(self, page: Mapping[str, Any]) -> Candidate:
         number, name = consent.text(page, "id", LABEL), consent.text(page, "name", LABEL)
-        names = frozenset({number, name.casefold()})
+        # Not its name, which other pages have as well.
+        names = frozenset({number})
         token = page.get("access_token")
         if not token or TASK not in (page.get("tasks") or ()):
             return Candidate(name, names, {}, f"Your role on the page does not allow posting ({TASK} is missing).")

@@ -24,6 +24,8 @@ from publisher import faults
 from publisher.networks.base import Failure, Refused, TryLater, Unknown, brief, scrub
 
 Timeouts = tuple[float, float]
+#: All addresses of a host and port. An OSError where one of them may not be asked; its words are for people.
+Resolve = Callable[[str, int], list[str]]
 
 # Seconds to connect, and to wait for the next byte. A picture of 5 MB on a slow line is what 60 allows for.
 TIMEOUTS: Timeouts = (10.0, 60.0)
@@ -38,8 +40,38 @@ NETWORK_PAUSE = 300
 REDIRECTS_THAT_DID_NOTHING = frozenset({301, 307, 308})
 
 
+class Inside(urllib3.exceptions.NewConnectionError):
+    """A server's name leads to where it may not. Nothing was asked."""
+
+    def __init__(self, connection: urllib3.connection.HTTPConnection, problem: OSError) -> None:
+        super().__init__(connection, str(problem))
+        self.sentence = str(problem)
+
+
 class Bounded(urllib3.connection.HTTPConnection):
     """A time-out starts anew with every byte of an answer's head too: after twice of it the wire is cut."""
+
+    #: Whom the name of a server that somebody typed in leads to; None: as the system says.
+    resolve: Resolve | None = None
+
+    def _new_conn(self) -> socket.socket:
+        """Connect to what was checked just now: between the check and the connection nobody is asked a second time."""
+        if self.resolve is None:
+            return super()._new_conn()
+        name = self._dns_host
+        try:
+            *others, last = self.resolve(name, self.port)
+            for self._dns_host in others:
+                with suppress(urllib3.exceptions.NewConnectionError, urllib3.exceptions.ConnectTimeoutError):
+                    return super()._new_conn()
+            self._dns_host = last
+            return super()._new_conn()
+        except socket.gaierror as problem:
+            raise urllib3.exceptions.NameResolutionError(self.host, self, problem) from problem
+        except (OSError, ValueError) as problem:
+            raise Inside(self, OSError(str(problem))) from problem
+        finally:
+            self._dns_host = name
 
     def getresponse(self) -> Any:
         # Both are None only before a connection is made.
@@ -65,11 +97,16 @@ def _cut(wire: socket.socket | None) -> None:
 class Adapter(requests.adapters.HTTPAdapter):
     """requests' own, with connections whose answers have an end."""
 
+    def __init__(self, resolve: Resolve | None = None) -> None:
+        self._resolve = resolve
+        super().__init__()
+
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": Pool, "https": PoolOverTLS}
+        self.poolmanager.pool_classes_by_scheme = _pools(self._resolve)
 
     def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        # The proxy asks for the name in our stead, and is who may keep us out of a network.
         manager = super().proxy_manager_for(*args, **kwargs)
         manager.pool_classes_by_scheme = {"http": Pool, "https": PoolOverTLS}
         return manager
@@ -83,6 +120,18 @@ class PoolOverTLS(urllib3.HTTPSConnectionPool):
     ConnectionCls = BoundedOverTLS
 
 
+def _pools(resolve: Resolve | None) -> dict[str, type[urllib3.HTTPConnectionPool]]:
+    """By scheme: those above, or ones whose connections ask `resolve`."""
+    kinds: dict[str, type[urllib3.HTTPConnectionPool]] = {"http": Pool, "https": PoolOverTLS}
+    if resolve is None:
+        return kinds
+    asking = {"resolve": staticmethod(resolve)}
+    return {
+        scheme: type(kind.__name__, (kind,), {"ConnectionCls": type("Asking", (kind.ConnectionCls,), asking)})
+        for scheme, kind in kinds.items()
+    }
+
+
 class Session(requests.Session):
     """requests with a time limit on everything, no redirects, no retries, and a memory of the last answer.
 
@@ -92,16 +141,19 @@ class Session(requests.Session):
 
     `moved` is (their address, ours): a vendor's base address that an SDK has fixed in its code. It is changed
     here and not in an HTTPAdapter, because proxies are chosen by the address before an adapter sees it.
+    `resolve` is asked at each connection where the server was named by somebody, who may have named one of ours.
     """
 
-    def __init__(self, *, timeouts: Timeouts = TIMEOUTS, moved: tuple[str, str] | None = None) -> None:
+    def __init__(
+        self, *, timeouts: Timeouts = TIMEOUTS, moved: tuple[str, str] | None = None, resolve: Resolve | None = None
+    ) -> None:
         super().__init__()
         self.timeouts = timeouts
         self.moved = moved
         self.answer: requests.Response | None = None
         self.headers["Connection"] = "close"
         for scheme in ("http://", "https://"):
-            self.mount(scheme, Adapter())
+            self.mount(scheme, Adapter(resolve))
 
     def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
         self.answer = None
@@ -152,6 +204,8 @@ def ask(session: Session, label: str, secrets: Iterable[str], call: Callable[[],
 def failure_of(error: Exception, label: str, secrets: Iterable[str]) -> Failure:
     """What a request that brought no answer means. Where it cannot be told, Unknown."""
     words = brief(str(error) or type(error).__name__, secrets)
+    if inside := next((cause for cause in causes(error) if isinstance(cause, Inside)), None):
+        return Refused(f"{label} is not asked: {inside.sentence}", kind="permission")
     if isinstance(error, NEVER_SENT):
         return Refused(f"{label}'s address or a header cannot be used: {words}")
     if not may_have_left(error):
@@ -240,6 +294,10 @@ TALKATIVE = (
 )
 
 
+# What is shorter was typed in by mistake, and taking it out would leave nothing of any line.
+SHORTEST_SECRET = 6
+
+
 class Discretion(logging.Filter):
     """Takes the secrets out of what the libraries below us log. A level would not: DEBUG can be asked for."""
 
@@ -257,6 +315,6 @@ discretion = Discretion()
 
 def keep_secret(secrets: Iterable[str]) -> None:
     """From now on these do not appear in a log record of any library that sees them."""
-    discretion.secrets.update(secrets)
+    discretion.secrets.update(secret for secret in secrets if len(secret) >= SHORTEST_SECRET)
     for name in TALKATIVE:
         logging.getLogger(name).addFilter(discretion)

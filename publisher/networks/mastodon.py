@@ -103,6 +103,8 @@ class Mastodon(Adapter):
     #: For an hour, by account, from when the post was kept. A server that dies in between has the post and not the
     #: key, and one of summer 2026 answers the repetition with 500: so it is a second net, and looking is the first.
     idempotent = True
+    identity = ("server", "user_id")
+    consent = "publisher.networks.mastodon_consent:Consent"
     keys = (
         Field("access_token", "Access token", "Of an application with the scopes that posting needs."),
         Field("server", "Server", "Where the name of the account does not tell it.", secret=False, needed=False),
@@ -115,6 +117,7 @@ class Mastodon(Adapter):
         address: str,
         account: str,
         timeouts: http.Timeouts = http.TIMEOUTS,
+        resolve: http.Resolve | None = None,
         patience: Collection[float] = PATIENCE,
     ) -> None:
         token = credentials.get("access_token")
@@ -124,7 +127,7 @@ class Mastodon(Adapter):
         self._secrets = (token,)
         http.keep_secret(self._secrets)
         self._address = address.rstrip("/")
-        self._session = http.Session(timeouts=timeouts)
+        self._session = http.Session(timeouts=timeouts, resolve=resolve)
         self._client = client(self._address, self._session, token)
         self._patience = patience
 
@@ -139,8 +142,9 @@ class Mastodon(Adapter):
             return named
         found = ACCOUNT.fullmatch(account)
         if named or not found:
-            problem = f"“{named}” is no server" if named else f"“{account}” names no server"
-            raise Refused(f"{problem}: write the account as @name@mastodon.example.", kind="credentials")
+            problem = f"“{named}” is no server: write" if named else f"“{account}” names no server: write"
+            how = "it as mastodon.example, or " if named else ""
+            raise Refused(f"{problem} {how}the account as @name@mastodon.example.", kind="credentials")
         return found[2]
 
     def publish(self, outgoing: Outgoing) -> Published:

@@ -113,6 +113,7 @@ class X(Adapter):
     pictures = PictureRules(LARGEST_PICTURE, longest_side=4096, media_types=tuple(PICTURES))
     longest_alt = LONGEST_ALT
     consent = "publisher.networks.x_consent:Consent"
+    identity = ("user_id",)
     keys = (
         Field("consumer_key", "API key"),
         Field("consumer_secret", "API key secret"),

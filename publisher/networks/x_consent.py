@@ -18,7 +18,7 @@ from publisher.networks.consent import Begun, Candidate, Field
 LABEL = "X"
 SCOPES = ("tweet.read", "tweet.write", "users.read", "media.write", "offline.access")
 #: Names of the credentials that we keep; `X` reads the first.
-ACCESS, REFRESH, ENDS = "oauth2_token", "oauth2_refresh_token", "oauth2_ends"
+ACCESS, REFRESH, ENDS, USER = "oauth2_token", "oauth2_refresh_token", "oauth2_ends", "user_id"
 APP_WRONG = "X does not know the app: look at PUBLISHER_X_CLIENT_ID and PUBLISHER_X_CLIENT_SECRET."
 GONE = "X no longer accepts the account's consent: connect the account again."
 
@@ -60,15 +60,16 @@ class Consent:
             redirect_uri=back,
             code_verifier=kept["verifier"],
         )
-        handle = self._handle(credentials[ACCESS])
-        return [Candidate(handle, frozenset({handle.casefold()}), credentials)]
+        handle, number = self._account(credentials[ACCESS])
+        return [Candidate(handle, frozenset({handle.casefold()}), {**credentials, USER: number})]
 
     def ends(self, credentials: Mapping[str, Any]) -> datetime | None:
         return datetime.fromisoformat(credentials[ENDS]) if credentials.get(REFRESH) else None
 
     def renew(self, credentials: Mapping[str, Any]) -> dict[str, Any]:
         self._keep_secret(credentials[REFRESH])
-        return self._tokens(GONE, grant_type="refresh_token", refresh_token=credentials[REFRESH])
+        renewed = self._tokens(GONE, grant_type="refresh_token", refresh_token=credentials[REFRESH])
+        return {**credentials, **renewed}
 
     def _tokens(self, refused: str, **form: str) -> dict[str, Any]:
         """POST /2/oauth2/token: tokens with all scopes, or a failure."""
@@ -89,13 +90,14 @@ class Consent:
         self._keep_secret(credentials[ACCESS], credentials[REFRESH])
         return credentials
 
-    def _handle(self, token: str) -> str:
+    def _account(self, token: str) -> tuple[str, str]:
+        """Its name, and its number, which stays where the name is changed."""
         headers = {"Authorization": f"Bearer {token}"}
         response, answer = self._ask(partial(self._session.get, f"{self._address}/2/users/me", headers=headers))
         me = answer.get("data")
         if response.status_code != 200 or not isinstance(me, dict):
             raise Refused(f"X answered {response.status_code} and did not say whose account this is: begin anew.")
-        return consent.text(me, "username", LABEL)
+        return consent.text(me, "username", LABEL), consent.text(me, "id", LABEL)
 
     def _ask(self, call: Callable[[], object]) -> tuple[requests.Response, dict[str, Any]]:
         return consent.ask(self._session, LABEL, self._hidden, call)

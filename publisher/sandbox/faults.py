@@ -36,7 +36,7 @@ OPERATIONS = {
     "facebook": ("token", "accounts", "post", "photo", "me", "page", "timeline", "object", "debug_token", "delete"),
     "mastodon": (
         *("post", "media", "media_status", "delete"),
-        *("me", "app", "instance", "timeline", "status", "statuses"),
+        *("me", "app", "instance", "timeline", "status", "statuses", "apps", "token"),
     ),
     "bluesky": (*("post", "session", "refresh", "me", "media", "record", "timeline", "figures", "delete", "profile"),),
     "mail": ("connect", "mail", "rcpt", "data", "dot"),

@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS x_grants (
 """
 
 #: Seconds that each lives.
-LIVES = {"code": 30, "access": 7200, "refresh": 180 * 86400}
+LIVES = {"code": 30, "access": 7200, "refresh": 180 * 86400, "mastodon_code": 600}
 #: (method, end of the path) → the scope that it takes; the first that fits counts.
 TAKES = (
     ("POST", "/media/upload", "media.write"),

@@ -30,6 +30,7 @@ ROOMS = (
     "oauth2",
     "consents",
     "graph_login",
+    "mastodon_login",
     "x",
     "graph",
     "mastodon",

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 import requests
 
-from publisher.networks import facebook_consent, x_consent
+from publisher.networks import facebook_consent, mastodon_consent, x_consent
 from publisher.networks.base import Outgoing, Refused, TryLater, Unknown
 from publisher.networks.facebook import Facebook
+from publisher.networks.mastodon import Mastodon
 from publisher.networks.x import X
 from publisher.sandbox import accounts, clock
 from tests.consenting import APPS, agree, register
@@ -53,7 +54,7 @@ def test_consent_on_x_gives_keys_that_post(sandbox, x_way):
     assert candidate.account == "update_news"
     assert [post["text"] for post in sandbox.json("/x/posts.json")] == ["Books cross the lake"]
     assert adapter.check().problem is None
-    assert sorted(candidate.credentials) == ["oauth2_ends", "oauth2_refresh_token", "oauth2_token"]
+    assert sorted(candidate.credentials) == ["oauth2_ends", "oauth2_refresh_token", "oauth2_token", "user_id"]
 
 
 def test_the_secret_of_x_stays_out_of_every_address(x_way):
@@ -109,6 +110,7 @@ def test_a_renewal_gives_new_keys_and_uses_the_old_ones_up(sandbox, x_way):
     ends = x_way.ends(candidate.credentials)
     assert timedelta(minutes=110) < ends - datetime.now(UTC) < timedelta(minutes=121)
     renewed = x_way.renew(candidate.credentials)
+    assert renewed["user_id"] == candidate.credentials["user_id"]
     clock.put(ahead=7201)
     old = X(credentials=candidate.credentials, address=f"{sandbox.url}/x", account="update_news").check()
     assert old.refused
@@ -154,7 +156,7 @@ def test_consent_on_facebook_gives_the_pages_with_their_own_tokens(sandbox, face
     adapter.publish(Outgoing(text="Books cross the lake", link=None))
     assert first.credentials.pop("page_token").startswith("EAAP")
     assert first.credentials == {"page_id": "1001", "app_secret": APPS["facebook"]["client_secret"]}
-    assert (first.names, first.problem) == (frozenset({"1001", "update"}), "")
+    assert (first.names, first.problem) == (frozenset({"1001"}), "")
     assert (other.credentials, "CREATE_CONTENT is missing" in other.problem) == ({}, True)
     assert len(sandbox.json("/graph/posts.json")) == 1
 
@@ -181,6 +183,40 @@ def test_every_no_on_facebook_has_its_sentence(sandbox, facebook_way):
     wrong = facebook_consent.Consent(app={**APPS["facebook"], "client_secret": "wrong"}, address=f"{sandbox.url}/graph")
     with pytest.raises(Refused, match="PUBLISHER_FACEBOOK_APP_ID"):
         wrong.finish(back=BACK, answer=agree(begun.address), kept=begun.kept)
+
+
+# ---- Mastodon
+
+
+@pytest.fixture
+def mastodon_way(sandbox):
+    token = {"access_token": "canary-typed-in"}
+    accounts.add(sandbox.store, {"network": "mastodon", "handle": "@update@news.example", "credentials": token})
+    return mastodon_consent.Consent(app={}, address=f"{sandbox.url}/mastodon")
+
+
+def test_consent_on_mastodon_needs_no_app_of_ours_and_gives_a_token_that_posts(sandbox, mastodon_way):
+    (candidate,) = walk(mastodon_way)
+    adapter = Mastodon(credentials=candidate.credentials, address=f"{sandbox.url}/mastodon", account=candidate.account)
+    adapter.publish(Outgoing(text="Books cross the lake", link=None))
+    assert candidate.account == f"@update@{sandbox.url.removeprefix('http://')}"
+    assert [post["text"] for post in sandbox.json("/mastodon/posts.json")] == ["Books cross the lake"]
+    assert (adapter.check().problem, mastodon_way.ends(candidate.credentials)) == (None, None)
+
+
+def test_every_no_on_mastodon_has_its_sentence(sandbox, mastodon_way):
+    with pytest.raises(Refused, match="Mastodon was told no"):
+        walk(mastodon_way, allow=False)
+    with pytest.raises(Refused, match="write:statuses is missing"):
+        walk(mastodon_way, without=["write:statuses"])
+    begun = mastodon_way.begin(back=BACK, state="s", asked={})
+    query = agree(begun.address)
+    for kept in ({**begun.kept, "verifier": "of somebody else"}, begun.kept):
+        with pytest.raises(Refused, match="good once and for ten minutes"):
+            mastodon_way.finish(back=BACK, answer=query, kept=kept)
+    nowhere = mastodon_consent.Consent(app={}, address=f"{sandbox.url}/nothing")
+    with pytest.raises(Refused, match="there is no Mastodon at this address"):
+        nowhere.begin(back=BACK, state="s", asked={})
 
 
 def test_no_secret_of_a_consent_is_logged(sandbox, x_way, facebook_way, caplog):

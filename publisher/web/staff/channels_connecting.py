@@ -60,8 +60,8 @@ def go(request: StaffRequest, pk: int) -> HttpResponse:
     try:
         handshake = connecting.waiting(pk, by=request.user, session=_session(request))
         address = connecting.address_of(handshake)
-    except (Refusal, KeyError):
-        return _anew(request, connecting.GONE)
+    except Refusal as refusal:
+        return _anew(request, str(refusal))
     way = networks.consent_class(handshake.network)
     context = {**_about(handshake), "address": address, "says": way.says if way else ""}
     return render(request, "staff/connecting/go.html", context)
