@@ -23,8 +23,10 @@ def bars(groups: Sequence[Mapping[str, int]]) -> list[Bar]:
     room = WIDTH / max(1, len(groups))
     found = []
     for n, group in enumerate(groups):
-        wide = (room - GAP) / max(1, len(group))
+        wide = (room - min(GAP, room / 3)) / max(1, len(group))
         for at, (kind, count) in enumerate(group.items()):
             high = round(count / most * (HEIGHT - 1), 1)
-            found.append(Bar(kind, round(n * room + at * wide, 1), HEIGHT - 1 - high, round(wide - 1, 1), high))
+            found.append(
+                Bar(kind, round(n * room + at * wide, 1), HEIGHT - 1 - high, round(max(wide - 1, wide / 2), 1), high)
+            )
     return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.core.cache import cache
 from django.db import IntegrityError, transaction
@@ -42,8 +43,9 @@ def follow(token: str, reader: str, who: Follower) -> str | None:
     proof = digest.proof or digest.review
     target = proof.links.get(str(ids[1])) if proof else None
     if target and digest.started_at:
-        _count(digest, ids[1], who)
-        _remember(digest, ids[1], reader, who)
+        by, taken_back = _judge(digest, ids[1], who)
+        _count(digest, ids[1], by, taken_back)
+        _remember(digest, ids[1], by, taken_back, reader)
     return target
 
 
@@ -65,25 +67,24 @@ def withdraw(subscription: Subscription, *, how: str) -> None:
         note(subscription, "withdrew", by=None, why=how)
 
 
-def _count(digest: Digest, entry: int, who: Follower) -> None:
+def _judge(digest: Digest, entry: int, who: Follower) -> tuple[By, list[int]]:
+    """By whom it was followed; and which links of a moment ago were not a person's either, as it turns out."""
     if robots.is_machine(who.method, who.agent, who.address):
-        _add(digest, entry, By.MACHINE, +1)
-        return
+        return By.MACHINE, []
     key = _key(digest, who)
-    lately: list[int] = cache.get(key) or []
-    if len(lately) < SEVERAL:
-        lately = [*(one for one in lately if one != entry), entry]
-        if len(lately) == SEVERAL:
-            _were_a_machines(digest, lately[:-1])
+    before: list[int] = cache.get(key) or []
+    lately = before if len(before) >= SEVERAL else [*(one for one in before if one != entry), entry]
     cache.set(key, lately, SECONDS)  # with each link the seconds begin anew
-    _add(digest, entry, By.MACHINE if len(lately) == SEVERAL else By.PERSON, +1)
+    if len(lately) < SEVERAL:
+        return By.PERSON, []
+    return By.MACHINE, [] if lately is before else lately[:-1]
 
 
-def _were_a_machines(digest: Digest, entries: list[int]) -> None:
-    """What was counted for a person a moment ago."""
-    for entry in entries:
-        _add(digest, entry, By.PERSON, -1)
-        _add(digest, entry, By.MACHINE, +1)
+def _count(digest: Digest, entry: int, by: By, taken_back: list[int]) -> None:
+    _add(digest, entry, by, +1)
+    for other in taken_back:
+        _add(digest, other, By.PERSON, -1)
+        _add(digest, other, By.MACHINE, +1)
 
 
 def _key(digest: Digest, who: Follower) -> str:
@@ -105,16 +106,17 @@ def _add(digest: Digest, entry: int, by: By, by_how_many: int) -> None:
         mine.update(count=F("count") + by_how_many)
 
 
-def _remember(digest: Digest, entry: int, reader: str, who: Follower) -> None:
+def _remember(digest: Digest, entry: int, by: By, taken_back: list[int], reader: str) -> None:
     """Who followed it, where the publication says so, the member agreed and still does, and it was no machine."""
     ids = links.read("reader", reader) if reader else None
     persons = digest.publication.measure == Publication.Measure.PERSONS
     if not persons or not ids or len(ids) != 2 or ids[1] != digest.pk:
         return
-    if robots.is_machine(who.method, who.agent, who.address):
-        return
     consent = MeasuringConsent.objects.filter(
         subscription__member=ids[0], subscription__publication=digest.publication, subscription__state="active"
     ).first()
-    if consent:
+    if consent and by == By.PERSON:
         Reading.objects.get_or_create(consent=consent, entry_id=entry, defaults={"at": timezone.now()})
+    elif consent:
+        just_now = timezone.now() - timedelta(seconds=SEVERAL * SECONDS)
+        Reading.objects.filter(consent=consent, entry__in=taken_back, at__gte=just_now).delete()

@@ -17,7 +17,7 @@ from .models import Consent, Publication, Subscription
 
 COLUMNS = (
     "email", "first_name", "last_name", "language", "state", "since", "basis", "agreed_at", "confirmed_at", "how",
-    "wording", "tags",
+    "wording", "tags", "plain_text", "joined_at",
 )  # fmt: skip
 _AT_ONCE = 2_000
 #: With a mark, so that spreadsheets read it as what it is.
@@ -33,7 +33,7 @@ def rows(publication: Publication) -> Iterator[dict[str, str]]:
 
 def as_csv(publication: Publication) -> Iterator[str]:
     """Line after line. No cell begins as a formula would."""
-    yield _line(COLUMNS)
+    yield MARK + _line(COLUMNS)
     for row in rows(publication):
         yield _line(spreadsheet_safe(cell) for cell in row.values())
 
@@ -51,7 +51,8 @@ def _cells(row: Subscription) -> tuple[str, ...]:
     member, newest = row.member, next(iter(row.consents.all()), None)
     tags = "; ".join(tag.name for tag in member.tags.all())
     names = (member.email, member.first_name, member.last_name, member.language)
-    return (*names, row.state, _moment(row.state_since), *_agreed(newest), tags)
+    beside = "yes" if member.plain_text else "", _moment(member.joined_at)
+    return (*names, row.state, _moment(row.state_since), *_agreed(newest), tags, *beside)
 
 
 def _agreed(consent: Consent | None) -> tuple[str, ...]:

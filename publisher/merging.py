@@ -62,16 +62,10 @@ def _take_over(theirs: Subscription, kept: Member, by: Person) -> None:
         return
     theirs.consents.update(subscription=mine)
     stricter = min(mine.state, theirs.state, key=STRICTEST.index)
-    if stricter != mine.state:
-        _make(mine, stricter, by)
-
-
-def _make(row: Subscription, state: str, by: Person) -> None:
-    """By the moves there are: none leads from active to pending, nor from left to suppressed."""
-    if state in row.MOVES[row.state]:
-        move(row, state, by=by, why="merged with another row of the same person")
-    elif row.state == State.ACTIVE:
-        move(row, State.LEFT, by=by, why="merged with a row that nobody had confirmed")
+    # There is no move from left to suppressed, and neither is mailed. From active none leads to pending either: that
+    # the other address was never confirmed takes nothing from this one, which is mailed and was.
+    if stricter != mine.state and stricter in mine.MOVES[mine.state]:
+        move(mine, stricter, by=by, why="merged with another row of the same person")
 
 
 def _take_tags(kept: Member, gone: Member) -> None:

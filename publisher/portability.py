@@ -84,7 +84,8 @@ def _value(row: models.Model, field: Any) -> Any:
 
 
 def _events(member: Member) -> Iterable[Event]:
-    mine = models.Q(noun="member", noun_id=member.pk)
+    numbers = [member.pk, *member.merged.values_list("number", flat=True)]
+    mine = models.Q(noun="member", noun_id__in=numbers)
     for relation in theirs(Member):
         ids = relation.related_model._default_manager.filter(**{relation.field.name: member}).values("pk")
         mine |= models.Q(noun=relation.related_model._meta.model_name, noun_id__in=ids)

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Count, F, QuerySet, Sum
-from django.db.models.functions import TruncMonth
+from django.db.models.functions import TruncMonth, TruncYear
 from django.utils import timezone
 
 from .models import Click, Digest, Entry, Event, MembersOfDay, Publication, Reading, Subscription, TalliedTo
@@ -95,6 +95,21 @@ def months(publication: Publication, number: int = 12) -> list[Month]:
     return [Month(first, *(known.get(first, {}).get(f"n_{kind}", 0) for kind in KINDS)) for first in reversed(firsts)]
 
 
+def years(publication: Publication) -> list[Month]:
+    """Each year of which anything was counted, by its first day, up to this one."""
+    days = MembersOfDay.objects.filter(publication=publication)
+    sums = days.annotate(year=TruncYear("day")).values("year").order_by("year")
+    rows = sums.annotate(joined_=Sum("joined"), left_=Sum("left"), bounced_=Sum("bounced"))
+    return [Month(row["year"], row["joined_"], row["left_"], row["bounced_"]) for row in rows]
+
+
+def joined(publication: Publication, number: int) -> None:
+    """So many were brought by a list just now. Counted with each part of it: an import may be killed halfway."""
+    if number:
+        row, _ = MembersOfDay.objects.get_or_create(publication=publication, day=publication.today())
+        MembersOfDay.objects.filter(pk=row.pk).update(joined=F("joined") + number)
+
+
 def active(publication: Publication) -> int:
     return Subscription.objects.filter(publication=publication, state=State.ACTIVE).count()
 
@@ -120,8 +135,9 @@ def issues(publication: Publication, digests: list[Digest]) -> list[Issue]:
 
 
 def mailed(publication: Publication) -> QuerySet[Digest]:
-    """Its digests of which letters have gone out, the newest first."""
-    found = Digest.objects.filter(publication=publication, started_at__isnull=False).order_by("-started_at")
+    """Its digests of which letters have gone out from here, the newest first: past numbers were brought, not mailed."""
+    found = Digest.objects.filter(publication=publication, started_at__isnull=False, archived=False)
+    found = found.order_by("-started_at")
     return found.select_related("publication", "proof").defer("proof__html", "proof__text", "proof__posts")
 
 
@@ -139,14 +155,15 @@ def _links(digests: list[Digest]) -> dict[int, list[Followed]]:
 
 def _left(publication: Publication, digests: list[Digest]) -> dict[int, int]:
     """Who left in the days after each began; where two went out close together, with the later one alone."""
-    starts = sorted(
-        (digest.started_at.astimezone(publication.zone).date(), digest.pk) for digest in digests if digest.started_at
-    )
+    oldest = min((digest.started_at for digest in digests if digest.started_at), default=None)
+    # Those on other pages too, which may have taken over within the week.
+    began = mailed(publication).filter(started_at__gte=oldest).values_list("started_at", "pk") if oldest else []
+    starts = sorted((at.astimezone(publication.zone).date(), pk) for at, pk in began if at)
     days = MembersOfDay.objects.filter(publication=publication, day__gte=starts[0][0]) if starts else []
     left: dict[int, int] = {digest.pk: 0 for digest in digests}
     for row in days:
         before = [(day, pk) for day, pk in starts if day <= row.day < day + AFTER]
-        if before:
+        if before and before[-1][1] in left:
             left[before[-1][1]] += row.left
     return left
 
@@ -163,8 +180,6 @@ def _counted(events: list[Event]) -> Counter[tuple[int, date, str]]:
 
 def _meant(event: Event) -> tuple[int, str, int]:
     """Which publication an event is about, as what it counts there, and for how many."""
-    if (event.noun, event.verb) == ("publication", "imported members"):
-        return event.noun_id, "joined", int(event.detail.get("added", 0))
     if event.noun != "subscription" or event.verb != "moved":
         return 0, "", 0
     publication = int(event.detail.get("publication", 0))

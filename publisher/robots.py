@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 
-#: What they say of themselves. Mail programs and browsers say nothing of the kind.
+#: What they say of themselves. Mail programs and browsers say nothing of the kind; but there is a phone called Cubot.
 _AGENT = re.compile(
-    r"bot\b|bot/|crawl|spider|slurp|preview|scan|monitor|curl|wget|python|java/|go-http|okhttp|libwww|httpclient|"
+    r"(?<!cu)bot\b|(?<!cu)bot/|crawl|spider|slurp|preview|scan|monitor|curl|wget|python|java/|go-http|okhttp|libwww|httpclient|"
     r"headless|phantom|axios|node-fetch|ruby|perl|facebookexternalhit|whatsapp|telegram|slack|discord|skypeuri|embedly|"
     r"barracuda|mimecast|proofpoint|forcepoint|fireeye|trendmicro|symantec|sophos|safelinks|urldefense|googleimageproxy|"
     r"yahoomailproxy|bingpreview|google-safety|msoffice|ms-office|office protocol|microsoft office",

@@ -23,6 +23,8 @@ State, What = Upload.State, Upload.What
 PART = 256 * 1024
 #: About three million addresses. A longer list is for the command, which reads it where it lies.
 LARGEST = 100 * 1024 * 1024
+#: A longer one is not counted while somebody waits for the page.
+COUNTED = 5 * 1024 * 1024
 #: So many rejected lines are kept to be shown.
 SHOWN = 200
 
@@ -49,7 +51,25 @@ def preview(upload: Upload, columns: Mapping[str, str] | None = None, basis: str
     said = dict(columns or upload.columns)
     if "email" not in said and not _tells_itself(upload):
         said["email"] = _first_name(upload)
-    return imports.preview(blocks(upload), upload.publication, columns=said, soft=basis == "soft_opt_in")
+    soft, kind = basis == "soft_opt_in", imports.KINDS[upload.what]
+    return imports.preview(blocks(upload), upload.publication, columns=said, soft=soft, kind=kind)
+
+
+def dry_run(upload: Upload) -> imports.Imported:
+    """What would become of all its lines, with what was chosen last; nothing is stored. Refusal where it is long."""
+    if upload.what != What.MEMBERS or upload.size > COUNTED:
+        raise Refusal(
+            f"Only lists of members of up to {COUNTED >> 20} MB are counted here: `publisher members import --dry-run` "
+            "counts longer ones."
+        )
+    counts = imports.Imported()
+    reading = imports.opened(blocks(upload), upload.columns or None)
+    for chunk, added, known, refused in imports.dry_run(
+        reading, upload.publication, soft=upload.basis == "soft_opt_in"
+    ):
+        counts.added, counts.known = counts.added + added, counts.known + known
+        counts.refused, counts.rejected = counts.refused + refused, counts.rejected + len(chunk.broken)
+    return counts
 
 
 def start(upload: Upload, *, columns: Mapping[str, str], basis: str, by: Person) -> None:

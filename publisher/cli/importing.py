@@ -130,10 +130,13 @@ def taken(file: Path, report: Path | None, bring: Callable[[Watch, str, Any], It
 
 
 def named_columns(said: Sequence[str] | None) -> dict[str, str]:
-    """--column email=Correo --column first_name=Nombre"""
+    """--column email=Correo --column first_name=Nombre; --column state= for “there is none in this list”."""
     pairs = [each.partition("=") for each in said or ()]
-    if wrong := [name for name, sign, column in pairs if not sign or not column or name not in CALLED]:
+    if wrong := [name for name, sign, _ in pairs if not sign or name not in CALLED]:
         raise Refusal(f"--column {wrong[0]}: say NAME=COLUMN, with one of {', '.join(CALLED)} as the name.")
+    names = [name for name, _, _ in pairs]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise Refusal(f"--column {twice[0]} is said twice: an import takes one column for each.")
     return {name: column for name, _, column in pairs}
 
 

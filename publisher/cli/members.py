@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from .. import exports, imports, members, merging, portability, segments
-from ..lifecycle import Refusal
+from ..lifecycle import Refusal, note
 from ..models import Member
 from .answers import By, In, Json, as_json, say, table, the_person, the_publication
 from .importing import Watch, named_columns, opened, show_preview, taken, tell_departed, tell_rejected
@@ -85,6 +85,7 @@ def import_leavers(
 def export(publication: In = None, json: Json = False) -> None:
     """All subscriptions with states and consents as CSV on standard output, safe to open in a spreadsheet."""
     chosen = the_publication(publication)
+    note(chosen, "exported members", by=None, why="on the command line")
     sys.stdout.writelines(exports.as_json(chosen) if json else exports.as_csv(chosen))
 
 

@@ -13,18 +13,20 @@ from dataclasses import dataclass, replace
 
 from django.db import connection
 
+from .. import readership
 from ..delivery.outcomes import unnamed
 from ..lifecycle import Refusal, note
 from ..models import Consent, Person, Publication
 from .chunks import Chunk, Wanted, names, opened, read_in
 from .departures import Departed, import_leavers, import_suppressions
-from .judging import Judged, Preview, dry_run, preview
+from .judging import KINDS, Judged, Preview, dry_run, preview
 from .pacing import MANNERS, Pace, lanes
 from .reading import Broken, Reading, spreadsheet_safe
 from .staging import Counted, Terms
 from .tagging import tag
 
 __all__ = [
+    "KINDS",
     "Broken",
     "Departed",
     "Imported",
@@ -78,6 +80,7 @@ def import_csv(
     report = Imported()
     for chunk, counted in _taken(reading, terms):
         _count(report, chunk, counted)
+        readership.joined(publication, counted.added)
         for broken in chunk.broken:
             reject(broken)
         yield report

@@ -21,6 +21,10 @@ from .staging import staged
 #: A charity's soft opt-in is for whom it met from then on, not for who was on a list before (DUAA 2025, s. 114).
 SOFT_OPT_IN_FROM = date(2026, 2, 5)
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:-[a-z]{2,4})?")
+#: Nobody has agreed to anything of ours before, and a year 1 fits into no zone.
+_EARLIEST = datetime(1990, 1, 1, tzinfo=UTC)
+#: So much is read of the words that somebody is filed under.
+_TAGS = 1_000
 _DATES = ("%d/%m/%Y", "%d.%m.%Y", "%Y/%m/%d")
 
 
@@ -76,7 +80,7 @@ def read_in(reading: Reading, rows: Callable[[], int], wanted: Wanted = ALL) -> 
 
 def _fill(chunk: Chunk, reading: Reading, records: Iterator[Record | Broken], rows: int, wanted: Wanted) -> bool:
     """So many records into the chunk; False where there are no more."""
-    people, broken, named = chunk.people, chunk.broken, members.one_line
+    people, broken, named = chunk.people, chunk.broken, _named
     rest: tuple[str, ...] | None = ()
     for _ in range(rows):
         record = next(records, None)
@@ -95,6 +99,7 @@ def _fill(chunk: Chunk, reading: Reading, records: Iterator[Record | Broken], ro
             continue
         if rest is None:
             chunk.gone += 1
+            _beside(chunk, address, line, {}, wanted)
         elif address in people:
             chunk.repeated += 1
         else:
@@ -107,7 +112,7 @@ def _beside(chunk: Chunk, address: str, line: int, more: Mapping[str, str], want
     if wanted.lines:
         chunk.lines[address] = line
     if more.get("tags"):
-        chunk.tags[address] = more["tags"]
+        chunk.tags[address] = more["tags"][:_TAGS]
 
 
 def _said(more: Mapping[str, str], wanted: Wanted) -> tuple[str, str] | None:
@@ -130,7 +135,7 @@ def _moment(typed: str) -> str:
     if not typed:
         return ""
     at = _read(typed)
-    if at is None or at > timezone.now():
+    if at is None or not _EARLIEST < at <= timezone.now():
         raise Refusal(f"“{typed[:40]}” is no day on which anybody has agreed: write it as 2026-03-31.")
     return str(connection.ops.adapt_datetimefield_value(at.astimezone(UTC)))
 
@@ -143,6 +148,10 @@ def _read(typed: str) -> datetime | None:
             continue
         return at if at.tzinfo else at.replace(tzinfo=UTC)
     return None
+
+
+#: The same names come again and again.
+_named = lru_cache(maxsize=20_000)(members.one_line)
 
 
 def _by(pattern: str) -> Callable[[str], datetime]:

@@ -46,12 +46,12 @@ def plain(name: str) -> str:
 
 
 def found(names: Sequence[str], said: Mapping[str, str] | None = None) -> dict[str, int]:
-    """Where each column that we know of stands. What somebody said comes first; of two that fit, the first one."""
-    where: dict[str, int] = {}
+    """Where each column that we know of stands. What somebody said comes first; of two that fit, the first one.
+
+    Said to be called "", it is not in this list, whatever the names are.
+    """
     folded = [plain(name) for name in names]
-    for what, name in (said or {}).items():
-        if name in names:
-            where[what] = list(names).index(name)
+    where = {what: list(names).index(name) for what, name in (said or {}).items() if name and name in names}
     for what, called in CALLED.items():
         if what not in (said or {}):
             fitting = [at for at, name in enumerate(folded) if name in called and at not in where.values()]

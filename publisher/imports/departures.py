@@ -108,14 +108,14 @@ def _leave(addresses: list[str], publication: Publication, by: Person, why: str)
     new = [Subscription(member_id=pk, publication=publication, state=State.LEFT) for pk in ids if pk not in there]
     Subscription.objects.bulk_create(new)
     going = [row for row in there.values() if row.state in {State.ACTIVE, State.PENDING}]
-    own = _confirmed_here(going)
+    own = confirmed_here(going)
     for row in going:
         if row.pk not in own:
             move(row, State.LEFT, by=by, why=why)
     return len(new) + len(going) - len(own), len(own)
 
 
-def _confirmed_here(rows: list[Subscription]) -> set[int]:
+def confirmed_here(rows: list[Subscription]) -> set[int]:
     """Whoever said yes to us in person: no list of somebody else's takes that back."""
     confirmed = Subscription.objects.filter(
         pk__in=[row.pk for row in rows], state=State.ACTIVE, consents__by=None, consents__confirmed_at__isnull=False

@@ -22,8 +22,14 @@ LONGEST = 65_536
 _LINES = 50
 #: Of a broken line, so much is shown.
 _SHOWN = 500
-#: What a spreadsheet would take for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+#: What a spreadsheet would take for the beginning of a formula; some read the wide signs of East Asia alike.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+#: Somebody's address where the name of a column should be.
+_SOMEBODY = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@.]+")
+#: So many columns a list may have.
+_MOST = 1_000
+#: By this line some spreadsheets tell each other what parts the cells.
+_PARTED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 #: What a list may say of a person beside the address and the names.
 MORE = ("language", "agreed_at", "tags", "state")
 _MARKS = {
@@ -35,7 +41,6 @@ _MARKS = {
 }
 #: What decoding leaves of bytes that are no UTF-8, each by itself; and of what is no UTF-16.
 _LOST = re.compile("[\udc80-\udcff\ufffd]")
-_READ = re.compile("[^\x00-\x7f\udc80-\udcff\ufffd]+")
 
 #: The number of its first line, the address, first name and last name.
 Record = tuple[int, str, str, str]
@@ -74,13 +79,13 @@ class Reading:
     def __init__(self, blocks: Iterable[bytes], said: Mapping[str, str] | None = None) -> None:
         self._marked, self._read, self._lost = False, 0, 0
         self._lines, self._ahead, self._number = _lines(self._texts(iter(blocks))), deque[str](), 0
-        header = self._take() or ""
-        self._delimiter = max(",;\t", key=header.count)
-        self.names = [_plain(_guessed(name)) for name in self._parse(header)[0] or []]
+        header = self._header()
+        self._delimiter = max(",;\t|", key=header.count)
+        self.names = [_name(_guessed(name)) for name in self._parse(header)[0] or []]
+        said = {what: _name(name) for what, name in (said or {}).items()}
         self.where = columns.found(self.names, said)
-        if "email" not in self.where:
-            says = "The file's first line must name its columns, and one of them “email”, or say which it is."
-            raise NoList(says, self.names)
+        if why := self._no_list(header, said):
+            raise NoList(why, [] if any(map(_SOMEBODY.fullmatch, self.names)) else self.names)
         self._width, self._email = len(self.names), self.where["email"]
         self._first, self._last = self.where.get("first_name", -1), self.where.get("last_name", -1)
         self._more = {name: self.where[name] for name in MORE if name in self.where}
@@ -92,18 +97,48 @@ class Reading:
             if line and not line.isspace():
                 yield self._record(line)
 
+    def _header(self) -> str:
+        """The first line that says anything."""
+        while (line := self._take()) is not None:
+            if line.strip() and not _PARTED.fullmatch(line.strip()):
+                return line
+        return ""
+
+    def _no_list(self, header: str, said: Mapping[str, str]) -> str:
+        """What is wrong with the names of the columns; nothing, mostly."""
+        if any(map(_SOMEBODY.fullmatch, self.names)):
+            return "The first line is somebody's and names no columns: put a line above it, such as “email,first name”."
+        if missing := [name for name in said.values() if name and name not in self.names]:
+            return f"The list has no column “{missing[0][:60]}”: its first line names others."
+        if "email" not in self.where:
+            return "The file's first line must name its columns, and one of them “email”, or say which it is."
+        if len(header) > LONGEST or len(self.names) > _MOST:
+            return f"The first line names more columns than {_MOST:,}, or at greater length, than any list has."
+        chosen = [name for name in said.values() if name]
+        twice = [name for name in chosen if chosen.count(name) > 1]
+        return f"The column “{twice[0][:60]}” cannot be two things at once." if twice else ""
+
     def _record(self, line: str) -> Record | Broken:
-        number, (cells, more) = self._number, self._cells(line)
-        if why := self._wrong("".join([line, *more]) if more else line, cells, more):
-            self._give_back(more)
-            return Broken(number, why, shown(line))
-        assert cells is not None
+        number, cells = self._number, self._plainly(line)
+        if cells is None:
+            cells, more = self._cells(line)
+            if why := self._wrong("".join([line, *more]) if more else line, cells, more):
+                self._give_back(more)
+                return Broken(number, why, shown(line))
+            assert cells is not None
         if self._lost and not line.isascii():
             cells = [_guessed(cell) for cell in cells]
         cells += [""] * (self._width - len(cells) + 1)  # one more than named: for a column that is not there
         if self._more:
             self.more = {name: _plain(cells[at]) for name, at in self._more.items()}
         return number, _plain(cells[self._email]), _plain(cells[self._first]), _plain(cells[self._last])
+
+    def _plainly(self, line: str) -> list[str] | None:
+        """The cells of a line of which nothing can be wrong, as nearly all are; None where it has to be looked at."""
+        if '"' in line or "\0" in line or len(line) > LONGEST or (self._lost and not line.isascii()):
+            return None
+        cells = line.split(self._delimiter)
+        return cells if len(cells) == self._width else None
 
     def _wrong(self, text: str, cells: list[str] | None, more: list[str]) -> str:
         """What is wrong with this record; nothing, mostly."""
@@ -156,7 +191,7 @@ class Reading:
         return '"' not in line and len(cells) == self._width and "@" in cells[self._email]
 
     def _cells(self, line: str) -> tuple[list[str] | None, list[str]]:
-        """As `_parse`; the two ways in which nearly all lines are written are quicker to take apart by hand."""
+        """As `_parse`; two more ways in which lines are written are quicker to take apart by hand."""
         if '"' not in line:
             return line.split(self._delimiter), []
         if line[0] == line[-1] == '"':
@@ -207,8 +242,10 @@ class Reading:
 
     def _weigh(self, text: str) -> None:
         if not text.isascii():
-            self._read += len(_READ.findall(text))
-            self._lost += len(_LOST.findall(text))
+            lost = len(_LOST.findall(text))
+            self._lost += lost
+            # By the bytes that were more than letters: what is no UTF-8 is one byte each.
+            self._read += len(text.encode(errors="surrogateescape")) - len(text)
 
 
 def _lines(texts: Iterable[str]) -> Iterator[str]:
@@ -234,6 +271,11 @@ def _encoding(head: bytes) -> str:
 def _plain(cell: str) -> str:
     cell = cell.strip()
     return cell[1:] if cell[:1] == "'" and cell[1:].startswith(_FORMULA) else cell
+
+
+def _name(cell: str) -> str:
+    """The name of a column as a page shows it, and sends it back: blanks folded, nothing that no database takes."""
+    return " ".join("".join(c if c.isprintable() else " " for c in _plain(cell)).split())
 
 
 def _guessed(cell: str) -> str:

@@ -26,7 +26,7 @@ def two(make_members: Any) -> Any:
         ("suppressed", "active", "suppressed"),
         ("left", "suppressed", "left"),
         ("suppressed", "left", "suppressed"),
-        ("active", "pending", "left"),
+        ("active", "pending", "active"),
         ("pending", "active", "pending"),
         ("pending", "left", "left"),
     ],

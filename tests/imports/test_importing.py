@@ -142,10 +142,16 @@ def test_lists_are_read_as_spreadsheets_write_them(publication, anne, header):
     assert list(Member.objects.values_list("email", "first_name")) == [(ROSA, "Rosa")]
 
 
-@pytest.mark.parametrize("lines", [[], ["first_name,last_name", "Rosa,Vega"], [f"{ROSA}"]])
+@pytest.mark.parametrize("lines", [[], ["first_name,last_name", "Rosa,Vega"]])
 def test_a_list_without_a_column_of_addresses_is_refused(publication, anne, lines):
     with pytest.raises(Refusal, match="one of them “email”"):
         bring(publication, anne, *lines)
+
+
+def test_a_list_without_names_of_columns_loses_nobody_and_names_nobody(publication, anne):
+    with pytest.raises(Refusal, match="names no columns: put a line above it") as refused:
+        bring(publication, anne, f"{ROSA},Rosa", "luis@members.example,Luis")
+    assert ROSA not in str(refused.value)
 
 
 def test_a_basis_that_the_law_does_not_know_is_refused(publication, anne):

@@ -127,6 +127,28 @@ def test_what_is_no_list_is_said(content):
         read(content)
 
 
+@pytest.mark.parametrize(
+    ("content", "said", "why"),
+    [
+        ("rosa@members.example,Rosa\n", {}, "names no columns: put a line above it"),
+        ("email," + "c," * 40_000 + "\n", {}, "than any list has"),
+        ("email,n\n", {"first_name": "Nombre"}, "has no column “Nombre”"),
+        ("email,n\n", {"first_name": "n", "last_name": "n"}, "“n” cannot be two things at once"),
+    ],
+)
+def test_names_of_columns_that_cannot_be_are_said(content, said, why):
+    with pytest.raises(NoList, match=why):
+        Reading([content.encode()], said)
+
+
+@pytest.mark.parametrize("before", ["\n\n", "sep=|\n", '"sep=|"\r\n', "  \n"])
+def test_the_names_of_the_columns_may_come_late_and_the_lines_keep_their_numbers(before):
+    found = list(
+        Reading([f"{before}email| Na\0me  of it\nrosa@members.example|Rosa\n".encode()], {"first_name": "Na me of it"})
+    )
+    assert found == [(before.count("\n") + 2, "rosa@members.example", "Rosa", "")]
+
+
 @given(st.binary(max_size=200), st.integers(1, 9))
 def test_whatever_is_in_a_file_the_good_lines_around_it_are_read(rubbish, size):
     """But for a line that begins and ends within the rubbish, and for quotes, which may take in their neighbour."""

@@ -193,6 +193,18 @@ def test_what_who_agreed_follows_is_kept_until_they_withdraw(with_persons: Diges
     assert sum(counts(with_persons).values()) == 2
 
 
+def test_a_scanner_in_the_mailbox_of_who_agreed_is_not_taken_for_them(
+    with_persons: Digest, members: Any, follow: Any
+) -> None:
+    agreed(members[0])
+    everything = list(dict.fromkeys(re.findall(r"/l/[^\"\s]+", letter_of(with_persons, members[0]))))
+    for path in everything:
+        follow(path)
+
+    assert (len(everything), Reading.objects.count()) == (3, 0)
+    assert {by for _, by in counts(with_persons)} == {"machine"}
+
+
 def test_a_reader_of_another_letter_or_nobody_is_not_kept(with_persons: Digest, members: Any, follow: Any) -> None:
     agreed(members[0])
     path = paths(with_persons)[0]

@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from publisher import charts, members, readership
-from publisher.lifecycle import move, note
+from publisher.lifecycle import move
 from publisher.models import Click, Digest, Event, MembersOfDay, Subscription, TalliedTo
 from tests.cli.conftest import publisher as publisher
 
@@ -33,7 +33,7 @@ def test_members_are_counted_as_they_come_and_go(publication: Any, make_members:
     move(rows[0], "active", by=None)
     move(rows[1], "suppressed", by=None, why="no such address")
     members.erase(rows[2].member, by=None)
-    note(publication, "imported members", by=None, added=7, known=1)
+    readership.joined(publication, 7)
     move(new, "active", by=None)
 
     assert tallied() == {"joined": 8, "left": 2, "bounced": 1}
@@ -77,6 +77,41 @@ def sent(publication: Any, digest: Any, members: Any, anne: Any, ben: Any) -> Di
     for by, count in (("person", 3), ("machine", 11)):
         Click.objects.create(digest=digest, entry=entry, day=publication.today(), by=by, count=count)
     return Digest.objects.get(pk=digest.pk)
+
+
+def test_what_was_brought_into_the_archive_was_not_mailed(
+    client: Any, anne: Any, publication: Any, sent: Digest, make_item: Any
+) -> None:
+    past = publication.digests.create(
+        number=119, date=sent.date, archived=True, state="sent", started_at=timezone.now()
+    )
+    item = make_item("From the archive", state="queued")
+    past.entries.create(publication=publication, item=item, position=1, link="https://a.example/")
+    client.force_login(anne)
+
+    assert list(readership.mailed(publication)) == [sent]
+    assert client.get("/staff/figures/readers/").status_code == 200
+
+
+def test_years_are_told_where_there_are_several(client: Any, anne: Any, publication: Any) -> None:
+    for year, joined in ((2016, 4), (2026, 1)):
+        MembersOfDay.objects.create(publication=publication, day=f"{year}-05-01", joined=joined)
+    client.force_login(anne)
+
+    assert [(y.first.year, y.joined) for y in readership.years(publication)] == [(2016, 4), (2026, 1)]
+    assert (
+        '<th scope="row">2016</th><td class="n" data-of="joined">4</td>' in client.get("/staff/figures/readers/").text
+    )
+
+
+def test_who_left_counts_for_the_later_of_two_updates_though_it_is_on_another_page(
+    publication: Any, sent: Digest
+) -> None:
+    earlier = publication.digests.create(
+        number=119, date=sent.date, state="sent", started_at=timezone.now() - timedelta(days=2)
+    )
+
+    assert [each.left_after for each in readership.issues(publication, [earlier])] == [0]
 
 
 def test_an_update_is_told_with_what_followed(publisher: Any, publication: Any, sent: Digest) -> None:
@@ -132,7 +167,7 @@ def test_the_page_asks_as_often_however_many_updates(
     client.force_login(anne)
     client.get("/staff/figures/readers/")
 
-    with django_assert_num_queries(12):
+    with django_assert_num_queries(14):
         client.get("/staff/figures/readers/")
 
 
@@ -148,3 +183,4 @@ def test_bars_stand_side_by_side_and_the_highest_fills_the_height() -> None:
     assert [bar.height for bar in found] == [139.0, 0.0, 69.5, 34.8]
     assert [bar.x for bar in found] == sorted(bar.x for bar in found)
     assert charts.bars([]) == []
+    assert min(bar.width for bar in charts.bars([{"joined": 1, "left": 1, "bounced": 1}] * 120)) > 0

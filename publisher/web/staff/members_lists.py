@@ -35,6 +35,13 @@ COUNTED = {
     "kept": "stay as they are",
     "rejected": "lines could not be read",
 }
+#: And a dry run.
+WOULD = {
+    "added": "would become members",
+    "known": "are known already",
+    "refused": "left or are suppressed and would not be added",
+    "rejected": "cannot be read",
+}
 SHOWN = 30
 
 
@@ -86,10 +93,11 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
 def start(request: StaffRequest, pk: int) -> str | HttpResponse:
     """Looking again, with other columns, is the same form with another button."""
     upload, basis = _upload(pk), request.POST.get("basis", "")
-    chosen = {name: request.POST[name] for name in COLUMNS if request.POST.get(name)}
-    if "look" in request.POST:
+    # "" is said too: whoever chooses “not in this list” means it.
+    chosen = {name: request.POST.get(name, "") for name in COLUMNS}
+    if "look" in request.POST or "count" in request.POST:
         uploads.choose(upload, columns=chosen, basis=basis)
-        return redirect("member-list", pk)
+        return _would(_upload(pk)) if "count" in request.POST else redirect("member-list", pk)
     uploads.start(upload, columns=chosen, basis=basis, by=request.user)
     return "Started. You may leave this page: it goes on by itself."
 
@@ -111,6 +119,15 @@ def export(request: StaffRequest, slug: str) -> StreamingHttpResponse:
     kind, ending = ("application/json", "json") if as_json else ("text/csv; charset=utf-8", "csv")
     headers = {"Content-Disposition": f'attachment; filename="{slug}-members.{ending}"', "Cache-Control": "no-store"}
     return StreamingHttpResponse(lines, content_type=kind, headers=headers)
+
+
+def _would(upload: Upload) -> str:
+    counts = vars(uploads.dry_run(upload))
+    return (
+        "Of all lines, "
+        + ", ".join(f"{counts[name]:,} {said}" for name, said in WOULD.items())
+        + ". Nothing is stored."
+    )
 
 
 def _upload(pk: int) -> Upload:

@@ -33,6 +33,7 @@ def index(request: StaffRequest) -> HttpResponse:
         "publication": here,
         "active": readership.active(here),
         "months": months,
+        "years": readership.years(here),
         "bars": charts.bars(members),
         "issues": issues,
         "issue_bars": charts.bars(clicks[::-1]),
