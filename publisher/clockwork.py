@@ -19,6 +19,7 @@ from . import (
     checkups,
     digests,
     epoch,
+    erasure,
     holders,
     joining,
     measures,
@@ -100,6 +101,7 @@ def tick() -> None:
     _hand_over_all("workers.intake.upload", uploads.due())
     bounces.settle()
     readership.tally()
+    erasure.settle()
     if joining.somebody_waits():
         hand_over("workers.delivery.joining")
     for digest in manners.to_learn_from(timezone.now()):

@@ -9,21 +9,43 @@ waits to be imported. What servers say is rid of addresses as it comes in
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable
+import time
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 
 from django.apps import apps
 from django.db import connection, transaction
-from django.db.models import EmailField
+from django.db.models import EmailField, Max
 
-from .models import Bounce, Delivery, Digest, Event, Member, Notice, Person, Publication, Suppression, Upload
+from .lifecycle import Overtaken, move
+from .models import (
+    Bounce,
+    Delivery,
+    Digest,
+    Event,
+    Member,
+    Notice,
+    Person,
+    Publication,
+    Suppression,
+    Upload,
+    UploadPart,
+)
 
 #: Stands with a number where a delivery's address was, so that each row stays its own. No mail ever goes there.
 BLANKED = "erased-"
 THE_ADDRESS = "(an address, erased)"
 #: The member is deleted at the end; mails that have gone are looked through above; and the others are the house's own.
 _NOT_TO_DELETE = {Member, Notice, Person, Publication}
-#: As lists that were uploaded may be written. Without its NULs, UTF-16 reads as ASCII does.
-_WRITTEN = ("utf-8", "cp1252", "utf-16-le", "utf-16-be", "idna")
+#: As lists that were uploaded may be written, where an address is not all ASCII.
+_WRITTEN = ("utf-8", "cp1252", "utf-16-le", "utf-16-be")
+#: Bytes that the longest address may take, and a multiple of what a letter takes in UTF-16.
+_OVERLAP = 2_048
+#: Milliseconds for which others may have to wait while SQLite's log is cut off.
+_PATIENCE = 250
+#: Seconds after which it is tried again, and among how many of the newest events an erasure is looked for.
+_EVERY, _LATELY = 20.0, 5_000
+_settled = 0.0
 
 
 def forget(member: Member) -> None:
@@ -98,36 +120,69 @@ def _rid_events_of(known: Collection[str]) -> None:
 
 def _drop_uploads_with(known: Collection[str]) -> None:
     """A list that names them is not taken in any more, and not kept: it has to be uploaded anew."""
-    sought = [form for address in known for form in _forms(address)]
+    sought = {form for address in known for form in _forms(address)}
     for upload in Upload.objects.filter(parts__isnull=False).distinct():
-        if _names(b"".join(bytes(part.content) for part in upload.parts.all()), sought):
+        if any(_names(content, sought) for content in _content(upload)):
             upload.parts.all().delete()
             Upload.objects.filter(pk=upload.pk).update(
                 problem="Somebody in it was erased meanwhile: upload it anew.", rejected=[]
             )
+            if upload.state == Upload.State.WAITING:
+                with suppress(Overtaken):  # somebody has just started it: its worker will find nothing
+                    move(upload, Upload.State.DROPPED, by=None, why="somebody in it was erased")
     for upload in Upload.objects.exclude(rejected=[]):
         if _names(str(upload.rejected).encode(), sought):
             Upload.objects.filter(pk=upload.pk).update(rejected=[])
 
 
-def _forms(address: str) -> set[bytes]:
-    found = set()
+def _content(upload: Upload) -> Iterator[bytes]:
+    """Part by part, for a list may have a hundred megabytes; each begins with how the one before ended."""
+    before = b""
+    for pk in list(upload.parts.values_list("pk", flat=True)):
+        part = before + bytes(UploadPart.objects.filter(pk=pk).values_list("content", flat=True).first() or b"")
+        yield part
+        before = part[-_OVERLAP:]
+
+
+def _forms(address: str) -> set[str]:
+    """As it may be spelled in a list, in small letters."""
+    local, _, domain = address.partition("@")
+    try:
+        return {address, f"{local}@{domain.encode('idna').decode()}"}
+    except UnicodeError:  # a domain that this older rule does not know
+        return {address}
+
+
+def _names(content: bytes, sought: Collection[str]) -> bool:
+    plain = content.replace(b"\0", b"").lower()  # UTF-16 without its NULs reads as ASCII does
+    return any(
+        form.encode() in plain if form.isascii() else any(form in read for read in _readings(content))
+        for form in sought
+    )
+
+
+def _readings(content: bytes) -> Iterator[str]:
     for encoding in _WRITTEN:
-        try:
-            local, _, domain = address.partition("@")
-            spelled = local.encode() + b"@" + domain.encode("idna") if encoding == "idna" else address.encode(encoding)
-        except UnicodeError:
-            continue
-        found |= {spelled.lower(), spelled.replace(b"\0", b"").lower()}
-    return found
+        yield content.decode(encoding, errors="ignore").lower()
 
 
-def _names(content: bytes, sought: Iterable[bytes]) -> bool:
-    read = (content.lower(), content.replace(b"\0", b"").lower())
-    return any(form in each for form in sought for each in read)
+def settle() -> None:
+    """Cut SQLite's log off where somebody was reading as a person was forgotten. The clock asks at each tick."""
+    global _settled
+    if connection.vendor != "sqlite" or time.monotonic() - _settled < _EVERY:
+        return
+    _settled = time.monotonic()
+    newest = Event.objects.aggregate(newest=Max("pk"))["newest"] or 0
+    if Event.objects.filter(pk__gt=newest - _LATELY, noun="member", verb="erased").exists():
+        _shorten_log()
 
 
 def _shorten_log() -> None:
-    """SQLite's log keeps pages as they were before; with nobody else reading it is cut off."""
+    """SQLite's log keeps pages as they were. All wait while it is cut off, so nobody who reads is waited for long."""
     with connection.cursor() as cursor:
-        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (before,) = cursor.execute("PRAGMA busy_timeout").fetchone()
+        cursor.execute(f"PRAGMA busy_timeout = {_PATIENCE}")
+        try:
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {before}")

@@ -6,6 +6,7 @@ The clock takes a step at each tick until nothing is left for the day, so that n
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,13 +19,16 @@ from django.utils import timezone
 
 from . import members
 from .delivery import evidence
-from .models import Consent, Delivery, Digest, Event, Member, Notice, Subscription, Upload
+from .lifecycle import Overtaken, move
+from .models import Consent, Delivery, Digest, Event, Member, Notice, Reading, Subscription, Upload
 
 State = Subscription.State
 #: Rows of one step of one rule; and people, of whom each takes many rows along.
 ROWS, PEOPLE = 1_000, 20
 #: Of an uploaded list that nobody started, and of the lines that could not be taken.
 UPLOADS_DAYS = 7
+#: Of what a member follows who agreed.
+READINGS_DAYS = 400
 #: The history of people: of what was published the history is kept for good.
 _OF_PEOPLE = ("subscription", "notice", "member", "joinrequest")
 _OVER = (Digest.State.SENT, Digest.State.CANCELLED)
@@ -117,7 +121,14 @@ def _drop(ids: list[int]) -> None:
     with transaction.atomic():
         for upload in Upload.objects.filter(pk__in=ids):
             upload.parts.all().delete()
+            if upload.state == Upload.State.WAITING:
+                with suppress(Overtaken):  # started just now: its worker will find nothing
+                    move(upload, Upload.State.DROPPED, by=None, why=f"nobody started it within {UPLOADS_DAYS} days")
         Upload.objects.filter(pk__in=ids).update(rejected=[])
+
+
+def _followed(before: datetime) -> QuerySet[Reading]:
+    return Reading.objects.filter(at__lt=before)
 
 
 def _ended(before: datetime) -> QuerySet[Session]:
@@ -175,6 +186,15 @@ RULES = (
         _setting("KEEP_EVENTS"),
         _told,
         lambda ids: Event.objects.filter(pk__in=ids).delete(),
+    ),
+    Rule(
+        "readings",
+        "which links those followed who agreed that it is kept; how often each was followed is kept for good",
+        "Who has read anything within a year is all that is asked of it.",
+        "",
+        lambda: READINGS_DAYS,
+        _followed,
+        lambda ids: Reading.objects.filter(pk__in=ids).delete(),
     ),
     Rule(
         "uploads",

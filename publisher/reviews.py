@@ -60,7 +60,7 @@ def editors_since_approval(whole: Whole) -> set[Person]:
     )
     # An invitation is in a campaign's words, which are chosen when it is added.
     invited = whole.posts.filter(proofs.TO_GO, purpose=Post.Purpose.CAMPAIGN).values("campaign")
-    worded = Q(noun="campaign", noun_id__in=invited, verb__in=("added", "edited"), **since)
+    worded = Q(noun="campaign", noun_id__in=invited, verb__in=("added", "edited"), **since) | _who_receives(whole)
     edits = Event.objects.filter(Q(mine, verb="edited") | worded, by__isnull=False).select_related("by")
     return {event.by for event in edits if event.by}
 
@@ -173,6 +173,14 @@ def _last_approval_in(whole: Whole) -> Approval | None:
     if isinstance(whole, Digest):
         return _approvals().filter(proof__digest__publication=whole.publication_id).first()
     return _approvals().filter(proof__post_set__publication=whole.publication_id).first()
+
+
+def _who_receives(whole: Whole) -> Q:
+    """Edits of the segment that it goes to, since anything to that segment was last approved."""
+    if not isinstance(whole, Digest) or whole.segment_id is None:
+        return Q(pk__in=[])
+    last = _approvals().filter(proof__digest__segment=whole.segment_id).first()
+    return Q(noun="segment", noun_id=whole.segment_id, verb="edited", **({"at__gt": last.at} if last else {}))
 
 
 def _approvals() -> Any:

@@ -125,6 +125,32 @@ def test_after_an_erasure_the_address_occurs_nowhere(population, publication, an
     assert Event.objects.get(verb="settled").why == "(an address, erased) telephoned: it arrived"
 
 
+@pytest.mark.parametrize(
+    ("address", "written"),
+    [
+        ("élodie@members.example", "Élodie@Members.Example".encode("cp1252")),
+        ("rosa@bücher.example", b"ROSA@xn--bcher-kva.example"),
+        ("rosa@members.example", "ROSA@members.example".encode("utf-16-be")),
+    ],
+)
+def test_a_list_that_waits_is_dropped_however_it_spells_the_person(publication, anne, address, written):
+    filler = "x".encode("utf-16-be") * (uploads.PART // 2 - 5)  # so that the address stands on two parts
+    made = uploads.put(publication, [b"email\n"], name="a.csv", what="members", by=anne)
+    for position, part in enumerate((filler + written[:6], written[6:])):
+        made.parts.create(position=position + 1, content=part)
+
+    members.erase(Member.objects.create(email=address), by=anne)
+
+    made.refresh_from_db()
+    assert (made.state, made.parts.count()) == ("dropped", 0)
+
+
+@pytest.mark.skipif(connection.vendor != "sqlite", reason="PostgreSQL tidies its own files")
+def test_sqlite_writes_over_what_it_deletes(db):
+    with connection.cursor() as cursor:
+        assert cursor.execute("PRAGMA secure_delete").fetchone() == (1,)
+
+
 def test_what_is_erased_is_refused_wherever_it_comes_again(population, publication, anne, ben):
     members.erase(population, by=anne)
     told = bring(publication, anne, "email", ROSA, FORMER, "new@members.example")

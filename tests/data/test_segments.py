@@ -8,24 +8,44 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from publisher import digests
+from publisher import digests, segments
 from publisher.delivery import audiences, ledger
 from publisher.lifecycle import Refusal
-from publisher.models import Digest, Member, MemberTag, Proof, Segment, Subscription
+from publisher.models import (
+    Consent,
+    Digest,
+    MeasuringConsent,
+    Member,
+    MemberTag,
+    Proof,
+    Reading,
+    Segment,
+    Subscription,
+)
 
 
 @pytest.fixture
-def people(make_members: Any, publication: Any, other_publication: Any) -> Any:
-    """m0 and m1 Spanish, m1 and m2 in Lima, m3 joined in 2019 and gets Peru New too, m4 left; another's."""
+def people(make_members: Any, publication: Any, other_publication: Any, digest: Any, anne: Any) -> Any:
+    """m0 and m1 Spanish, m1 of Peru; m1 and m2 in Lima; m2 and m5 engaged; m3 joined at the very end of 1 May 2019 in
+    London and gets Peru New too; m4 left; another's.
+    """
     members = make_members(6)
     make_members(1, of=other_publication, prefix="other")
     Member.objects.filter(pk__in=[members[0].pk, members[1].pk]).update(language="es")
+    Member.objects.filter(pk=members[1].pk).update(language="es-pe")
     MemberTag.objects.bulk_create(MemberTag(member=m, key="lima", name="Lima") for m in (members[1], members[2]))
-    Member.objects.filter(pk=members[3].pk).update(joined_at=datetime(2019, 5, 1, 23, 59, tzinfo=UTC))
+    Member.objects.filter(pk=members[3].pk).update(joined_at=datetime(2019, 5, 1, 22, 59, tzinfo=UTC))
     Subscription.objects.create(member=members[3], publication=other_publication, state="active")
     Subscription.objects.filter(member=members[4]).update(state="left")
     MemberTag.objects.create(member=members[4], key="lima", name="Lima")
     MemberTag.objects.create(member=Member.objects.get(email="other0@members.example"), key="lima", name="Lima")
+    at = datetime(2026, 10, 5, tzinfo=UTC)
+    rows = [Subscription.objects.get(member=member, publication=publication) for member in members]
+    Consent.objects.create(subscription=rows[0], confirmed_at=datetime(2026, 9, 1, tzinfo=UTC))
+    Consent.objects.create(subscription=rows[1], confirmed_at=at, by=anne)  # a list has brought them
+    Consent.objects.create(subscription=rows[2], confirmed_at=at)
+    measured = MeasuringConsent.objects.create(subscription=rows[5], how="a form")
+    Reading.objects.create(consent=measured, entry=digest.entries.first(), at=at)
     return members
 
 
@@ -42,7 +62,11 @@ def of_rule(publication: Any) -> Any:
     [
         ({}, "m0 m1 m2 m3 m5"),
         ({"languages": ["es"]}, "m0 m1"),
+        ({"languages": ["es-pe"]}, "m1"),
         ({"languages": [""]}, "m2 m3 m5"),
+        ({"languages": ["", "es"]}, "m0 m1 m2 m3 m5"),
+        ({"engaged_from": "2026-10-01"}, "m2 m5"),
+        ({"engaged_from": "2026-10-01", "tags": ["lima"]}, "m2"),
         ({"tags": ["lima", "cusco"]}, "m1 m2"),
         ({"not_tags": ["lima"]}, "m0 m3 m5"),
         ({"languages": ["es"], "tags": ["lima"]}, "m1"),
@@ -142,3 +166,34 @@ def test_a_segment_of_another_publication_is_no_audience(digest: Any, anne: Any,
     theirs = Segment.objects.create(publication=other_publication, name="Theirs", rule={})
     with pytest.raises(Refusal, match="another publication"):
         digests.choose_audience(digest, theirs, by=anne)
+
+
+def test_whoever_changed_the_rule_does_not_approve_it(
+    people: Any, of_rule: Any, digest: Any, anne: Any, ben: Any
+) -> None:
+    segment = of_rule({"tags": ["lima"]})
+    segments.edit(segment, {"languages": ["ES"]}, by=ben)
+    digests.choose_audience(digest, segment, by=anne)
+    proof = digests.proof(digest, by=anne)
+
+    with pytest.raises(Refusal, match="You edited this digest"):
+        digests.approve(proof, by=ben)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ({"languages": ["ES", "none"]}, {"languages": ["", "es"]}),
+        ({"tags": ["Lima", ""]}, {"tags": ["lima"]}),
+        ({"tags": ["!!!"]}, "is no tag"),
+        ({"languages": ["Español"]}, "is no language"),
+        ({"joined_to": "9999-12-31"}, "is no day"),
+        ({"joined_from": "2026-02-02", "joined_to": "2026-02-01"}, "Nobody joined after"),
+    ],
+)
+def test_a_rule_is_stored_so_that_it_says_what_was_meant(typed: Any, kept: Any) -> None:
+    if isinstance(kept, str):
+        with pytest.raises(Refusal, match=kept):
+            segments.checked(typed)
+    else:
+        assert segments.checked(typed) == segments.checked(kept) == kept

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
 
-from publisher import digests, uploads
+from publisher import digests, retention, segments, uploads
 from publisher.models import Consent, Digest, Event, Member, MemberTag, Segment, Subscription, Upload, UploadPart
 from workers import intake
 
@@ -105,6 +107,39 @@ def test_what_is_no_list_is_refused_and_not_kept(put: Any, text: str, what: str)
     assert not Upload.objects.exists()
 
 
+def test_a_list_of_leavers_is_shown_as_what_it_is(put: Any, read: Any, make_members: Any, as_anne: Any) -> None:
+    make_members(1)
+    text = "email,status\nm0@members.example,unsubscribed\nrosa@members.example,active\nluis@members.example,left\n"
+    assert read(put(text, "leavers"))("tbody td:last-child") == [
+        "is a member here, and leaves",
+        "is still there, says the list: is left as they are",
+        "is remembered as having left",
+    ]
+    assert set(read(put(text, "suppressions"))("tbody td:last-child")) == {"will be mailed no more, in no publication"}
+
+
+def test_a_column_that_was_taken_for_another_is_let_go_and_all_lines_are_counted(
+    put: Any, read: Any, as_anne: Any
+) -> None:
+    put("email,Status,First  given\nrosa@members.example,0,Rosa\nnobody,1,\n")
+    start = reverse("member-list-start", args=[Upload.objects.get().pk])
+    given = {"email": "email", "state": "", "first_name": "First given", "basis": "consent"}
+    page = read(as_anne.post(start, given | {"count": "1"}, follow=True))
+    assert page.one("#messages") == (
+        "Of all lines, 1 would become members, 0 are known already, 0 left or are suppressed and would not be added, "
+        "1 cannot be read. Nothing is stored."
+    )
+    assert (page("tbody td")[1:4], Member.objects.count()) == (["rosa@members.example", "Rosa", "becomes a member"], 0)
+
+
+def test_a_list_that_nobody_started_is_dropped_after_a_week(put: Any, as_anne: Any, read: Any) -> None:
+    put("email\nrosa@members.example\n")
+    Upload.objects.update(at=timezone.now() - timedelta(days=8))
+    retention.step()
+    upload = Upload.objects.get()
+    assert (upload.state, UploadPart.objects.count()) == ("dropped", 0)
+
+
 def test_a_dropped_list_is_forgotten(put: Any, as_anne: Any) -> None:
     put("email\nrosa@members.example\n")
     as_anne.post(reverse("member-list-drop", args=[Upload.objects.get().pk]))
@@ -141,10 +176,26 @@ def test_a_digest_goes_to_a_segment_that_staff_named(
     assert Segment.objects.exists()
 
 
+def test_a_segment_is_changed_on_its_page_which_says_what_comes_of_each_digest(
+    as_anne: Any, read: Any, digest: Any, make_members: Any, anne: Any
+) -> None:
+    make_members(2)
+    segment = segments.add(digest.publication, "Some", {"languages": [""], "joined_from": "2001-01-01"}, by=anne)
+    digests.choose_audience(digest, segment, by=anne)
+    page = read(as_anne.get(reverse("member-segment", args=[segment.pk])))
+    assert page.values("#id_languages, #id_joined_from") == ["none", "2001-01-01"]
+    assert page("ul.lines li") == ["draft 31 March 2007 goes to whom the rule names when it is sent to review."]
+    edit = reverse("member-segment-edit", args=[segment.pk])
+    page = read(as_anne.post(edit, {"name": "Others", "languages": "es, ", "joined_from": ""}, follow=True))
+    assert (page.one("h1"), page.one("#messages")) == ("Others", "Saved: “Others” has 0 members now.")
+    assert as_anne.post(edit, {"name": "Others", "languages": "¿?"}).status_code == 422
+    assert Segment.objects.get().rule == {"languages": ["es"]}
+
+
 def test_what_is_kept_is_shown_with_its_reasons(as_anne: Any, read: Any, publication: Any) -> None:
     page = read(as_anne.get(reverse("member-kept")))
     assert page("tbody td:nth-child(2)")[0] == "90 days"
-    assert len(page("tbody tr")) == 6
+    assert len(page("tbody tr")) == 7
 
 
 @pytest.mark.parametrize("name", ["member-lists", "member-segments", "member-kept"])

@@ -13,11 +13,11 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from publisher import languages, members
-from publisher.lifecycle import Refusal
+from publisher import languages, members, merging, portability, segments
+from publisher.lifecycle import Refusal, note
 from publisher.models import Consent, Event, Member, Publication, Subscription, Suppression
 
-from .doors import StaffRequest, page
+from .doors import StaffRequest, deed, page
 
 #: What became of a subscription, in a word, by the state it came to. What is not here is told by its own verb.
 BECAME = {
@@ -85,8 +85,45 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
         "consents": given.select_related("subscription__publication", "worded", "by").order_by("-at", "-pk"),
         "kept": Suppression.objects.filter(hash__in=Suppression.fingerprints(member.email)).first(),
         "history": _history(member, subscriptions),
+        "tags": ", ".join(tag.name for tag in member.tags.all()),
     }
     return render(request, "staff/members/detail.html", context)
+
+
+@deed(back="member")
+def tag(request: StaffRequest, pk: int) -> str:
+    segments.tag(get_object_or_404(Member, pk=pk), request.POST.get("tags", ""), by=request.user)
+    return "Saved."
+
+
+@deed(back="member")
+def merge(request: StaffRequest, pk: int) -> str:
+    kept, address = get_object_or_404(Member, pk=pk), members.normalise(request.POST.get("email", ""))
+    gone = Member.objects.filter(email=address).first()
+    if gone is None:
+        raise Refusal("No other member has that address, so there is nothing to bring together.")
+    merging.merge(kept, gone, by=request.user)
+    return "Brought together. Links in letters to either address lead here."
+
+
+@deed(back="member")
+def erase(request: StaffRequest, pk: int) -> HttpResponse:
+    member = get_object_or_404(Member, pk=pk)
+    if "sure" not in request.POST:
+        raise Refusal("Tick that you are sure: nobody can bring a person back who was forgotten.")
+    members.erase(member, by=request.user)
+    messages.success(request, "Forgotten. Only a keyed hash of the address is kept, so that it is never mailed again.")
+    return redirect("members")
+
+
+@login_required
+@require_POST
+def data(request: StaffRequest, pk: int) -> HttpResponse:
+    """What a member may ask for. By POST, because it is written down who took it."""
+    member = get_object_or_404(Member, pk=pk)
+    note(member, "exported data", by=request.user)
+    headers = {"Content-Disposition": f'attachment; filename="member-{pk}.json"', "Cache-Control": "no-store"}
+    return HttpResponse(portability.portable_json(member), content_type="application/json", headers=headers)
 
 
 def _history(member: Member, subscriptions: list[Subscription]) -> list[Line]:
