@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from . import budgets, checkups, epoch, joining, links, prices, reach, tokens
+from . import attention, budgets, checkups, epoch, joining, links, prices, reach, tokens
 from .bounces import mailbox
 from .delivery import keys, manners, paces, parcels
 from .delivery.conversation import Conversation, Timeouts
@@ -45,7 +45,7 @@ def run() -> Iterator[Check]:
     yield from _safely(_bounces)
     yield from _safely(_pace)
     yield from _safely(_prices)
-    rows = (_mailbox, _epoch, _clock, _people, _publications, _joining, _signatures, _sealed, _channels)
+    rows = (_mailbox, _epoch, _clock, _people, _publications, _joining, _signatures, _sealed, _channels, _posts)
     for check in rows if database.ok else ():
         yield from _safely(check)
 
@@ -291,6 +291,15 @@ def _channels() -> Iterator[Check]:
             f"`publisher publications connect {channel.network} '{channel.account}' --publication {slug}`."
         )
         yield Check(f"Channel {channel}", not problem, problem or _well(channel), mend)
+
+
+def _posts() -> Iterator[Check]:
+    waiting = attention.waiting()
+    count, first = waiting.count(), waiting.first()
+    says = (
+        f"{count} wait for a person, for the longest time this one: {attention.said(first)}" if first else "none waits"
+    )
+    yield Check("Posts", first is None, says, "Look at the plan on the staff's pages, or at `publisher posts list`.")
 
 
 def _well(channel: Channel) -> str:

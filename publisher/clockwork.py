@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from . import (
+    attention,
     bounces,
     budgets,
     checkups,
@@ -92,6 +94,7 @@ def tick() -> None:
         removals.make_room()
         _hand_over_all("workers.social.remove", removals.due())
         _hand_over_all("workers.social.figures", measures.due())
+        _tell_of_posts()
     _hand_over_all("workers.social.reconcile", posting.to_look_for())
     _hand_over_all("workers.social.check_account", checkups.due())
     _hand_over_all("workers.intake.poll", Source.due())
@@ -118,6 +121,15 @@ def _release_of_last_month() -> None:
     this_hour = {"schedule": "release of last month", "occurrence": f"{now:%Y-%m-%dT%H}"}
     if epoch.doubt() is None and not Run.objects.filter(**this_hour).exists():
         once(**this_hour, run=budgets.release_of_last_month)
+
+
+def _tell_of_posts() -> None:
+    """Of what came to wait for a person; half an hour's worth of it in one mail, whatever goes wrong with how many."""
+    now = timezone.now()
+    for publication, posts in attention.untold():
+        half = {"schedule": "posts that wait", "occurrence": f"{publication.pk} {now:%Y-%m-%dT%H}:{now.minute // 30}"}
+        if not Run.objects.filter(**half).exists():
+            once(**half, run=partial(attention.tell, publication, posts))
 
 
 def _forget_unconfirmed() -> None:

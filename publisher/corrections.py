@@ -3,7 +3,8 @@
 Three things can be done about a post that stands: leave it, remove it, or correct it: by a new one in its place, which
 waits until the wrong one is gone, or by an erratum beside it. Letters cannot be taken back, and the archive keeps the
 words that were approved: there a note with its date says what was wrong. The note is for readers, so it is approved;
-the posts are a set like any other, with a proof of their own. What is removed is removed at once.
+the posts are a set like any other, with a proof of their own. What is removed is removed at once. The next issue may
+tell the note to those who have read the letter: `tell`.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import models, transaction
+from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from . import posts, removals
+from . import posts, removals, reviews
 from .lifecycle import NotAllowed, Refusal, move, note
-from .models import Correction, Entry, Item, Person, Post, PostSet
+from .models import Correction, Digest, Entry, Item, Person, Post, PostSet
 
 
 class Choice(models.TextChoices):
@@ -106,6 +108,37 @@ def drop(correction: Correction, *, by: Person, why: str) -> None:
     if not why.strip():
         raise Refusal("Say why the note is dropped: it stands in the history.")
     move(correction, State.DROPPED, by=by, why=why)
+
+
+def untold(digest: Digest) -> list[Correction]:
+    """Public ones of what its publication has printed, that no issue of it tells yet: this one may take them in."""
+    told = Digest.objects.filter(corrections=OuterRef("pk"), publication=digest.publication_id)
+    earlier = Entry.objects.filter(corrections=OuterRef("pk"), publication=digest.publication_id)
+    wanted = public().filter(Exists(earlier.exclude(digest=digest)))
+    return list(_with_places(wanted.filter(~Exists(told.exclude(state=Digest.State.CANCELLED)))))
+
+
+def told(digest: Digest) -> list[Correction]:
+    """Those that this issue tells."""
+    return list(_with_places(digest.corrections.order_by("public_at", "id")))
+
+
+def tell(correction: Correction, digest: Digest, *, by: Person) -> None:
+    """Take it into this issue, in the words that were approved, above the standing sections."""
+    with reviews.editing(digest, by, f"took in {correction}"):
+        if correction not in untold(digest):
+            raise Refusal("This correction is told already, or is not of what this publication has printed.")
+        correction.told_in.add(digest)
+
+
+def tell_not(correction: Correction, digest: Digest, *, by: Person) -> None:
+    """Take it out of this issue again; a later one may tell it."""
+    with reviews.editing(digest, by, f"took out {correction}"):
+        correction.told_in.remove(digest)
+
+
+def _with_places(found: models.QuerySet[Correction]) -> models.QuerySet[Correction]:
+    return found.select_related("item").prefetch_related("entries__digest__publication")
 
 
 def public() -> models.QuerySet[Correction]:

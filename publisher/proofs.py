@@ -76,7 +76,7 @@ def edition(digest: Digest) -> letters.Edition:
         label=digest.label,
         introduction=digest.introduction,
         entries=tuple(_entry(digest, entry) for entry in entries),
-        sections=tuple(letters.Section(title=section.title, body=_without_call(section.body)) for section in sections),
+        sections=(*_corrections(digest), *(letters.Section(one.title, _without_call(one.body)) for one in sections)),
         join_url=links.membership_url(publication),
         join_label=JOIN_LABEL,
         archive_url=links.archive_url(publication),
@@ -86,6 +86,12 @@ def edition(digest: Digest) -> letters.Edition:
         accent=publication.accent,
         language=publication.language,
     )
+
+
+def _corrections(digest: Digest) -> list[letters.Section]:
+    """What was wrong in earlier issues, in the words that readers of the archive see."""
+    told = digest.corrections.order_by("public_at", "id").prefetch_related("entries__digest__publication")
+    return [letters.Section(*correction.as_told(digest)) for correction in told]
 
 
 def _without_call(body: str) -> str:

@@ -194,6 +194,8 @@ class Post(Lives):
     remote_id = models.CharField(max_length=200, blank=True)
     remote_url = models.URLField(max_length=2000, blank=True)
     outcome = models.TextField(blank=True, help_text="What happened, in a sentence, with what is known.")
+    #: When staff were mailed that it waits for them: publisher/attention.py.
+    told_at = models.DateTimeField(null=True, blank=True)
     #: The post that was wrong. This one takes its place, and waits until that is removed; an erratum stands beside it.
     corrects = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="corrections")
     #: When it is next taken off the network; and how often that was tried. See publisher/removals.py.
@@ -209,6 +211,9 @@ class Post(Lives):
             models.Index(fields=["due_at"], condition=Q(state="approved"), name="post_due"),
             models.Index(fields=["state_since"], condition=Q(state="publishing"), name="post_publishing"),
             models.Index(fields=["look_at"], condition=Q(state="unknown"), name="post_unknown"),
+            models.Index(
+                fields=["state_since"], condition=Q(state__in=["refused", "unknown", "held"]), name="post_waiting"
+            ),
             models.Index(fields=["remove_at"], condition=Q(state="removing"), name="post_removing"),
             models.Index(
                 fields=["published_at"], condition=Q(state="published", measured__lt=6), name="post_to_measure"

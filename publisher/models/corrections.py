@@ -3,7 +3,8 @@ from __future__ import annotations
 from django.db import models
 from django.utils import timezone
 
-from .digests import Entry
+from .. import languages
+from .digests import Digest, Entry
 from .items import Item
 from .lives import Lives, known_states, moves
 from .people import Person
@@ -38,12 +39,20 @@ class Correction(Lives):
     public_at = models.DateTimeField(null=True, blank=True)
     #: Where in the archive it stands.
     entries = models.ManyToManyField(Entry, related_name="corrections", blank=True)
+    #: The later issues that tell it to those who have read what was wrong, one of each publication.
+    told_in = models.ManyToManyField(Digest, related_name="corrections", blank=True)
     #: The posts that were drafted with it: corrected ones and errata, approved as a set.
     post_set = models.ForeignKey(PostSet, models.PROTECT, null=True, blank=True, related_name="+")
 
     class Meta:
         ordering = ["id"]
         constraints = [known_states(CORRECTION_MOVES, "correction_state_known")]
+
+    def as_told(self, digest: Digest) -> tuple[str, str]:
+        """A heading and a text, as this issue says it. Wants `entries__digest__publication` to be read along."""
+        wrong = [entry for entry in self.entries.all() if entry.publication_id == digest.publication_id]
+        heading = languages.say(digest.publication.language, "Correction to {label}", label=wrong[0].digest.label)
+        return heading, f"“{wrong[0].title}”: {self.note}"
 
     def __str__(self) -> str:
         return f"the correction of “{self.item}”"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from publisher import corrections, items, post_sets, posting, removals
+from publisher import corrections, digests, items, post_sets, posting, removals
 from publisher.lifecycle import NotAllowed, Refusal, history
 from publisher.models import Correction, Digest, Event, Item, Post, PostSet
 
@@ -91,7 +91,7 @@ def test_a_corrected_post_goes_through_a_proof_and_replaces_the_wrong_one(item, 
         post_sets.approve(proof, by=anne)
     post_sets.approve(proof, by=ben)
     Post.objects.filter(corrects=x).update(due_at=timezone.now())
-    removals.make_room()
+    removals.make_room(posting.replaced())
     removals.take_off(fresh(x))
 
     assert (fresh(x).state, script.removed) == ("removed", [x.remote_id])
@@ -149,6 +149,40 @@ def test_a_withdrawn_item_can_be_removed_everywhere_and_not_corrected(item, out,
     corrections.correct(fresh(item), by=anne, said=SAID, choices={post.pk: "remove" for post in out})
 
     assert [fresh(post).state for post in out] == ["removing", "removing"]
+
+
+def test_the_next_issue_tells_a_public_note_with_one_click_and_once(
+    correction, make_item, anne, ben, client, publication
+):
+    make_item("Rain in Puno", published_on=None)
+    following = digests.compose(publication, by=anne)
+    client.force_login(anne)
+    address = f"/staff/digests/{following.pk}/"
+    assert "Tell it in this issue" not in client.get(address).content.decode()
+    corrections.approve(correction, by=ben)
+    assert "Tell it in this issue" in client.get(address).content.decode()
+
+    for _ in range(2):
+        client.post(f"{address}corrections/{correction.pk}/tell/")
+
+    letter = digests.letter(following)
+    assert "Correction to Update 120. 31 March 2007" in letter.html
+    assert f"“Books cross the lake”: {SAID}" in " ".join(letter.text.split())
+    assert corrections.untold(following) == []
+    Digest.objects.filter(pk=following.pk).update(number=121, state="sent")
+    assert SAID in client.get("/update/121/").content.decode()
+
+
+def test_a_note_that_was_taken_out_or_whose_issue_was_cancelled_waits_for_another(correction, make_item, anne, ben):
+    corrections.approve(correction, by=ben)
+    make_item("Rain in Puno")
+    following = digests.compose(correction.item.publication, by=anne)
+    corrections.tell(correction, following, by=anne)
+    corrections.tell_not(correction, following, by=anne)
+    corrections.tell(correction, following, by=anne)
+    digests.cancel(following, by=anne)
+    make_item("Sun in Lima")
+    assert corrections.untold(digests.compose(correction.item.publication, by=anne)) == [correction]
 
 
 @pytest.fixture

@@ -264,7 +264,7 @@ def test_an_issue_takes_as_many_queries_as_it_may(
 ) -> None:
     made = [make_item(f"Item {n}", picture=picture) for n in range(count)]
     go_out(digests.compose(publication, by=None, items=made), 120)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(8):
         page(client, ISSUE)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -179,6 +180,12 @@ def membership(request: HttpRequest, slug: str) -> HttpResponse:
     return render(request, "public/membership.html", context)
 
 
+def _sections(here: Digest) -> Iterator[tuple[str, str]]:
+    """What it puts right of earlier issues, then what stands in each."""
+    yield from (correction.as_told(here) for correction in corrections.told(here))
+    yield from here.publication.sections.filter(shown=True).values_list("title", "body")
+
+
 @require_safe
 @brief
 def digest(request: HttpRequest, slug: str, number: int) -> HttpResponse:
@@ -191,7 +198,7 @@ def digest(request: HttpRequest, slug: str, number: int) -> HttpResponse:
         "introduction": standing.blocks(_introduction(here)),
         "stories": stories,
         "withdrawn": here.entries.count() - len(stories),
-        "sections": [(one.title, standing.blocks(one.body)) for one in here.publication.sections.filter(shown=True)],
+        "sections": [(title, standing.blocks(body)) for title, body in _sections(here)],
         "earlier": numbers.filter(number__lt=number).order_by("-number").first(),
         "later": numbers.filter(number__gt=number).order_by("number").first(),
         "canonical": links.digest_url(here),

@@ -11,9 +11,9 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from publisher import digests, duplicates
+from publisher import corrections, digests, duplicates
 from publisher.lifecycle import Refusal, history
-from publisher.models import Digest, Entry, Item, Publication
+from publisher.models import Correction, Digest, Entry, Item, Publication
 
 from ..forms import DigestForm, EntryForm, said
 from .doors import StaffRequest, deed, page
@@ -54,6 +54,7 @@ def compose(request: StaffRequest, slug: str) -> HttpResponse:
 def detail(request: StaffRequest, pk: int) -> HttpResponse:
     digest = get_object_or_404(Digest.objects.select_related("publication"), pk=pk)
     told = newest(history(digest))
+    offered = corrections.untold(digest) if digest.editable else []
     context = {
         "digest": digest,
         "publication": digest.publication,
@@ -63,6 +64,8 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
         "offered_segments": digest.publication.segments.all() if digest.editable else [],
         "channels": by_channel(of_post(post) for post in _posts(digest)),
         "repeats": duplicates.of(digest),
+        "putting_right": [(one, *one.as_told(digest)) for one in corrections.told(digest)],
+        "to_put_right": [(one, *one.as_told(digest)) for one in offered],
         "history": told,
         # The frame is loaded anew when, and only when, something has changed.
         "version": f"{digest.state}-{len(told)}",
@@ -91,6 +94,18 @@ def add(request: StaffRequest, pk: int) -> str:
     item = get_object_or_404(Item, pk=_number(request, "item"))
     digests.add(_digest(pk), item, by=request.user)
     return f"“{item}” is in, at the end."
+
+
+@deed(back="digest")
+def tell(request: StaffRequest, pk: int, correction: int) -> str:
+    corrections.tell(get_object_or_404(Correction, pk=correction), _digest(pk), by=request.user)
+    return "The correction is in, below the items."
+
+
+@deed(back="digest")
+def tell_not(request: StaffRequest, pk: int, correction: int) -> str:
+    corrections.tell_not(get_object_or_404(Correction, pk=correction), _digest(pk), by=request.user)
+    return "The correction is taken out; a later issue may tell it."
 
 
 @deed(back="digest")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST
 
-from publisher import checks, joining
+from publisher import attention, checks, joining
 from publisher.deliverability import doctor
 from publisher.deliverability.dns import ServersWrong
 from publisher.lifecycle import Refusal
@@ -20,7 +22,7 @@ from .doors import StaffRequest, page
 @page
 def detail(request: StaffRequest) -> HttpResponse:
     """Nothing is asked before somebody wants to know: a look takes seconds, and talks to others."""
-    return render(request, "staff/health.html", {"looked": False, "crowded": joining.crowded()})
+    return render(request, "staff/health.html", {"looked": False, **_known()})
 
 
 @login_required
@@ -31,5 +33,11 @@ def look(request: StaffRequest) -> HttpResponse:
     except (Refusal, ServersWrong) as refusal:
         messages.error(request, str(refusal))
         return redirect("staff-health")
-    context = {"looked": True, "crowded": joining.crowded(), "checks": list(checks.run()), "findings": found}
+    # The checks first: they look at each account, and write down what they find.
+    context = {"looked": True, "checks": list(checks.run()), "findings": found, **_known()}
     return render(request, "staff/health.html", context)
+
+
+def _known() -> dict[str, Any]:
+    """What is known without asking anybody."""
+    return {"crowded": joining.crowded(), "matters": attention.matters()}
