@@ -87,6 +87,7 @@ NETWORK_APPS = {
         "client_id": os.environ.get("PUBLISHER_FACEBOOK_APP_ID", ""),
         "client_secret": os.environ.get("PUBLISHER_FACEBOOK_APP_SECRET", ""),
         "version": os.environ.get("PUBLISHER_GRAPH_VERSION", ""),
+        "insights": "yes" if flag("PUBLISHER_FACEBOOK_INSIGHTS") else "",
     },
 }
 # What holds for every account of a network whose credentials say nothing else.

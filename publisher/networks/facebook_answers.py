@@ -165,7 +165,18 @@ def is_gone(response: requests.Response) -> bool:
     return isinstance(error, dict) and (error.get("code"), error.get("error_subcode")) == (100, 33)
 
 
-def counted(post: Mapping[str, Any]) -> Figures:
+def viewed(insights: Mapping[str, Any]) -> int | None:
+    """How often a post was seen since it stands; None where the answer says it of no time, or of a day alone."""
+    found = insights.get("data")
+    of_all_time = [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+    for one in of_all_time:
+        values = one.get("values")
+        if one.get("period") == "lifetime" and isinstance(values, list) and values and isinstance(values[0], dict):
+            return http.whole_number(values[0].get("value"))
+    return None
+
+
+def counted(post: Mapping[str, Any], views: int | None = None) -> Figures:
     """Of a post's summaries. Facebook leaves out the count of shares while there is none."""
 
     def total(name: str) -> int | None:
@@ -175,6 +186,7 @@ def counted(post: Mapping[str, Any]) -> Figures:
         likes=total("likes"),
         comments=total("comments"),
         reposts=http.whole_number((post.get("shares") or {}).get("count", 0)),
+        views=views,
     )
 
 

@@ -17,6 +17,8 @@ from publisher.networks.facebook import DEFAULT_VERSION, proof
 
 LABEL = "Facebook"
 SCOPES = ("pages_show_list", "pages_manage_posts", "pages_read_engagement")
+#: How often posts were seen: only of an app that was given it, as the dialog turns away one that asks for more.
+INSIGHTS = "read_insights"
 #: What a role on the page has to allow.
 TASK = "CREATE_CONTENT"
 APP_WRONG = 101
@@ -45,7 +47,7 @@ class Consent:
             "redirect_uri": back,
             "state": state,
             "response_type": "code",
-            "scope": ",".join(SCOPES),
+            "scope": ",".join((*SCOPES, *((INSIGHTS,) if self._app.get("insights") else ()))),
             # Who said no to a permission once is otherwise not asked for it again.
             "auth_type": "rerequest",
         }

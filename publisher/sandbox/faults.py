@@ -33,7 +33,10 @@ CREATE TABLE IF NOT EXISTS faults (
 
 OPERATIONS = {
     "x": ("post", "media", "metadata", "me", "timeline", "figures", "delete", "token"),
-    "facebook": ("token", "accounts", "post", "photo", "me", "page", "timeline", "object", "debug_token", "delete"),
+    "facebook": (
+        *("token", "accounts", "post", "photo", "me", "page"),
+        *("timeline", "object", "insights", "debug_token", "delete"),
+    ),
     "mastodon": (
         *("post", "media", "media_status", "delete"),
         *("me", "app", "instance", "timeline", "status", "statuses", "apps", "token"),

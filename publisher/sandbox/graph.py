@@ -56,6 +56,7 @@ def routes(store: Store) -> list[web.RouteDef]:
         door("GET", r"{page:\d+}/{edge:feed|published_posts}", "timeline", listing, graph_reading.posts),
         door("GET", r"{page:\d+}", "page", reading, graph_reading.page),
         door("GET", r"{post:\d+_\d+}", "object", reading, graph_reading.post),
+        door("GET", r"{post:\d+_\d+}/insights", "insights", {"metric"}, graph_reading.insights),
         door("DELETE", r"{post:\d+_\d+}", "delete", set(), graph_posts.delete),
         web.route("*", "/graph/{rest:.*}", nothing_here),
     ]

@@ -64,6 +64,19 @@ async def post(store: Store, request: web.Request, account: Account, asked: Aske
     return _shown(store, request, account, row, fields) | _counted(store, account, row, fields)
 
 
+async def insights(store: Store, request: web.Request, account: Account, asked: Asked) -> dict[str, Any]:
+    """How often a post was seen. A token without read_insights, which an account's `tasks` may lack, learns nothing."""
+    row = graph_posts.one(store, account, request.match_info["post"])
+    if "ANALYZE" not in str(account["credentials"].get("tasks", "ANALYZE")).split():
+        raise errors.graph(200, message="(#200) Provide valid app ID or a token with read_insights")
+    if asked.get("metric") != "post_media_view":
+        raise errors.graph(100, message="(#100) The value must be a valid insights metric")
+    number = f"{row['page']}_{row['id']}"
+    views = figures.of(store, "facebook", number)["views"]
+    named = {"name": "post_media_view", "period": "lifetime", "values": [{"value": views}]}
+    return {"data": [{**named, "id": f"{number}/insights/post_media_view/lifetime"}]}
+
+
 async def posts(store: Store, request: web.Request, account: Account, asked: Asked) -> dict[str, Any]:
     """The page's published posts, newest first; `after` from the cursors leads to the next page."""
     fields = _fields(asked, POST_FIELDS, "created_time,message,id", "PagePost")

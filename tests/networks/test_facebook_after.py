@@ -95,22 +95,41 @@ def counts(likes: int, comments: int, **more: object) -> bytes:
     return reply(200, {"id": "1001_9", **summaries, **more})
 
 
+def seen(*values: object, period: str = "lifetime") -> bytes:
+    told = [{"name": "post_media_view", "period": period, "values": [{"value": value} for value in values]}]
+    return reply(200, {"data": told})
+
+
+NO_INSIGHTS = reply(400, {"error": {"code": 200, "message": "(#200) needs read_insights"}})
+
+
 @pytest.mark.parametrize(
-    ("answer", "figures"),
+    ("answers", "figures"),
     [
-        (counts(3, 2, shares={"count": 1}), Figures(likes=3, reposts=1, comments=2)),
-        (counts(0, 0), Figures(likes=0, reposts=0, comments=0)),
-        (reply(200, {"id": "1001_9"}), Figures(reposts=0)),
+        ((counts(3, 2, shares={"count": 1}), seen(66)), Figures(likes=3, reposts=1, comments=2, views=66)),
+        ((counts(0, 0), seen(0)), Figures(likes=0, reposts=0, comments=0, views=0)),
+        ((reply(200, {"id": "1001_9"}), seen()), Figures(reposts=0)),
+        ((counts(0, 0), seen(5, period="day")), Figures(likes=0, reposts=0, comments=0)),
+        ((counts(0, 0), reply(200, {"data": [None, {"values": 3}]})), Figures(likes=0, reposts=0, comments=0)),
+        ((counts(0, 0), reply(503, "<html>")), Figures(likes=0, reposts=0, comments=0)),
     ],
 )
-def test_figures_are_those_that_facebook_counts(script: Script, facebook: Facebook, answer, figures):
-    script.play(answer)
+def test_figures_are_those_that_facebook_counts(script: Script, facebook: Facebook, answers, figures):
+    script.play(*answers)
 
     assert facebook.figures(["1001_9"]) == {"1001_9": figures}
 
 
+def test_a_token_without_insights_is_asked_for_them_once(script: Script, facebook: Facebook):
+    """What it may not see hides nothing else."""
+    script.play(counts(4, 1).replace(b"1001_9", b"1001_8"), NO_INSIGHTS, counts(3, 2))
+
+    assert [one.likes for one in facebook.figures(["1001_8", "1001_9"]).values()] == [4, 3]
+    assert len(script.asked) == 3
+
+
 def test_a_post_that_is_gone_has_no_figures_and_hides_no_others(script: Script, facebook: Facebook):
-    script.play(GONE, PAGE, counts(3, 2))
+    script.play(GONE, PAGE, counts(3, 2), seen(66))
 
     assert list(facebook.figures(["1001_8", "1001_9"])) == ["1001_9"]
 
