@@ -33,6 +33,8 @@ from workers import up
 
 say = partial(print, file=sys.stderr, flush=True)
 PAGE = "/bench/subscribe/"
+#: Where members have the link to their preferences mailed, and strangers might learn who is one.
+LINK_PAGE = "/preferences/"
 #: Of each of the others so many fewer than of members and strangers.
 FEWER = 4
 KINDS = ("stranger", "active", "pending", "left", "suppressed", "erased")
@@ -40,7 +42,14 @@ WARM_UP = 100
 AT_ONCE = 4
 #: So many requests come between two ticks, in the days that pass by a clock that is set.
 EACH_TICK = 10
-BOUNDS = {"mails_24h": 1, "mails_90d": 3, "auc_time": 0.55, "auc_length": 0.55}
+BOUNDS = {
+    "mails_24h": 1,
+    "mails_90d": 3,
+    "auc_time": 0.55,
+    "auc_length": 0.55,
+    "auc_link_time": 0.55,
+    "auc_link_length": 0.55,
+}
 
 
 @dataclass
@@ -54,7 +63,7 @@ class Visitor:
     def __post_init__(self) -> None:
         self.connection = http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60)
 
-    def ask(self, email: str, network: int) -> tuple[float, int]:
+    def ask(self, email: str, network: int, page: str = PAGE) -> tuple[float, int]:
         """Seconds, and bytes of the answer, headers included."""
         body = urlencode({"form": self.form, "email": email, "website": ""})
         headers = {
@@ -62,7 +71,7 @@ class Visitor:
             "X-Forwarded-For": f"10.{network >> 8 & 255}.{network & 255}.1",
         }
         began = time.perf_counter()
-        self.connection.request("POST", PAGE, body, headers)
+        self.connection.request("POST", page, body, headers)
         answer = self.connection.getresponse()
         content = answer.read()
         took = time.perf_counter() - began
@@ -142,16 +151,19 @@ def known(each: int) -> dict[str, list[str]]:
     return addresses
 
 
-def measured(url: str, form: str, each: int) -> dict[str, list[tuple[float, int]]]:
+Answers = dict[str, list[tuple[float, int]]]
+
+
+def measured(url: str, form: str, people: dict[str, list[str]], page: str) -> Answers:
     """Ask for everybody once, all kinds mixed; seconds and bytes of each answer."""
-    line = [(kind, address) for kind, addresses in known(each).items() for address in addresses]
+    line = [(kind, address) for kind, addresses in people.items() for address in addresses]
     random.Random(2).shuffle(line)
     visitor = Visitor(url, form)
     for n in range(WARM_UP):
-        visitor.ask(f"w{10_000_000 + n}@members.example", n)
-    found: dict[str, list[tuple[float, int]]] = {kind: [] for kind in KINDS}
+        visitor.ask(f"w{10_000_000 + n}@members.example", n, page)
+    found: Answers = {kind: [] for kind in KINDS}
     for n, (kind, address) in enumerate(line):
-        found[kind].append(visitor.ask(address, WARM_UP + n))
+        found[kind].append(visitor.ask(address, WARM_UP + n, page))
     return found
 
 
@@ -163,7 +175,7 @@ def auc(one: Sequence[float], other: Sequence[float]) -> float:
     return max(share, 1 - share)
 
 
-def figures(found: dict[str, list[tuple[float, int]]]) -> dict[str, Any]:
+def figures(found: Answers) -> dict[str, Any]:
     strangers = found["stranger"]
     times = {kind: [took for took, _ in answers] for kind, answers in found.items()}
     return {
@@ -209,7 +221,12 @@ def played(requests: int, each: int) -> dict[str, Any]:
             say(f"{requests} requests for one address")
             today = shower(place.web_url, form, requests)
             say(f"{each} members and {each} strangers ask")
-            told = figures(measured(place.web_url, form, each))
+            people = known(each)
+            told = figures(measured(place.web_url, form, people, PAGE))
+            say("and all of them ask for the link to their preferences")
+            link = figures(measured(place.web_url, form, people, LINK_PAGE))
+            told |= {f"auc_link_{name}": link[f"auc_{name}"] for name in ("time", "length")}
+            told["link_median_ms"] = link["median_ms"]
         say(json.dumps(told))
         say(f"{requests} requests over 90 days")
         in_a_day, in_ninety = days(requests)

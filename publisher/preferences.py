@@ -66,13 +66,19 @@ def waiting() -> QuerySet[LinkRequest]:
 
 
 def answer(most: int) -> int:
-    """Mail the link to those who waited for it, if they are members; how many requests were looked at."""
+    """Mail the link to those who waited for it, if they are members; how many requests were looked at.
+
+    Strangers are dropped all at once: else a shower of their addresses would keep the members waiting.
+    """
     found = list(waiting()[:most])
+    known = set(Member.objects.filter(email__in=[one.email for one in found]).values_list("email", flat=True))
+    LinkRequest.objects.filter(pk__in=[one.pk for one in found if one.email not in known]).delete()
     for request in found:
-        with transaction.atomic():
-            asking.in_turn()
-            if LinkRequest.objects.filter(pk=request.pk).delete()[0]:
-                _mail_link(request)
+        if request.email in known:
+            with transaction.atomic():
+                asking.in_turn()
+                if LinkRequest.objects.filter(pk=request.pk).delete()[0]:
+                    _mail_link(request)
     return len(found)
 
 
@@ -229,8 +235,12 @@ def _move_to(member: Member, address: str) -> Member:
         raise Refusal(TAKEN)
     if suppressed(address):
         raise Refusal(NO_MORE_MAIL)
+    before, publication = member.email, _publications(member).first()
     member.email = address
     member.save(update_fields=["email"])
+    if publication and not suppressed(before):
+        # Whoever had a mail of theirs that was passed on could have moved them without their noticing.
+        _write("moved", publication, member, to=before, subscribe_url=links.subscribe_url(publication))
     note(member, "edited", by=None, why="confirmed by mail", fields=["email"])
     _redirect(member)
     return member

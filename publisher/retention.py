@@ -20,7 +20,7 @@ from django.utils import timezone
 from . import members
 from .delivery import evidence
 from .lifecycle import Overtaken, move
-from .models import Consent, Delivery, Digest, Event, Member, Notice, Reading, Subscription, Upload
+from .models import Consent, Delivery, Digest, Event, Farewell, Member, Notice, Reading, Subscription, Upload
 
 State = Subscription.State
 #: Rows of one step of one rule; and people, of whom each takes many rows along.
@@ -29,6 +29,8 @@ ROWS, PEOPLE = 1_000, 20
 UPLOADS_DAYS = 7
 #: Of what a member follows who agreed.
 READINGS_DAYS = 400
+#: Of the words in which somebody said why they left.
+WORDS_DAYS = 730
 #: The history of people: of what was published the history is kept for good.
 _OF_PEOPLE = ("subscription", "notice", "member", "joinrequest")
 _OVER = (Digest.State.SENT, Digest.State.CANCELLED)
@@ -131,6 +133,10 @@ def _followed(before: datetime) -> QuerySet[Reading]:
     return Reading.objects.filter(at__lt=before)
 
 
+def _said(before: datetime) -> QuerySet[Farewell]:
+    return Farewell.objects.filter(on__lt=before.date()).exclude(words="")
+
+
 def _ended(before: datetime) -> QuerySet[Session]:
     return Session.objects.filter(expire_date__lt=before)
 
@@ -195,6 +201,15 @@ RULES = (
         lambda: READINGS_DAYS,
         _followed,
         lambda ids: Reading.objects.filter(pk__in=ids).delete(),
+    ),
+    Rule(
+        "farewells",
+        "what those who left wrote in their own words; the reason that they chose is counted for good",
+        "Somebody may have named themselves, or others, and after two years nothing is done about it any more.",
+        "",
+        lambda: WORDS_DAYS,
+        _said,
+        lambda ids: Farewell.objects.filter(pk__in=ids).update(words=""),
     ),
     Rule(
         "uploads",

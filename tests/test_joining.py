@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from django.utils import timezone
 
-from publisher import asking, consents, digests, joining, latest, links, members, notices
+from publisher import asking, consents, digests, joining, latest, links, members, notices, preferences
 from publisher.delivery import sending as sending_
 from publisher.lifecycle import Refusal
 from publisher.models import (
@@ -163,6 +163,14 @@ def test_a_request_that_cannot_be_answered_keeps_nobody_waiting(ask, publication
     ask()
     joining.answer()
     assert (JoinRequest.objects.count(), Notice.objects.get().address) == (0, ROSA)
+
+
+def test_who_asks_for_links_keeps_nobody_from_joining(ask):
+    for n in range(3):
+        preferences.ask_link(f"p{n}@members.example", network="198.51.100.0/24")
+    ask()
+    assert (joining.answer(most=4), Notice.objects.get().address) == (3, ROSA)
+    assert (joining.answer(), joining.somebody_waits()) == (1, False)
 
 
 def test_one_worker_answers_at_a_time_and_one_that_died_is_followed(ask):

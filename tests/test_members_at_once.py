@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any
 
 import pytest
 from django.db import connection
 
-from publisher import links, members
-from publisher.models import Asked, Consent, Event, Member, Notice, Subscription, Suppression
+from publisher import joining, links, members, preferences
+from publisher.lifecycle import Refusal
+from publisher.models import Asked, Consent, Digest, Event, Member, Notice, Subscription, Suppression
 from tests import lists
 from tests.meeting import at_once
 
@@ -124,3 +126,35 @@ def test_letters_and_pages_both_say_leave_and_it_is_done_once(ask, publication):
     suppress = partial(members.suppress, ROSA, "complaint")
     assert at_once(leave, leave, suppress) == [publication, publication, None]
     assert Event.objects.filter(noun="subscription", before="active").count() == 1
+
+
+def test_who_confirms_twice_at_once_gets_the_latest_update_once(ask, digest, proof):
+    Digest.objects.update(state="sent", number=119, proof=proof)
+    ask()
+    confirm = partial(joining.confirm, links.confirm_token(Subscription.objects.get()), latest_too=True)
+    assert sorted(sent for _, sent in at_once(*[confirm] * 4)) == [False, False, False, True]
+    assert Notice.objects.filter(kind="latest").count() == 1
+
+
+def test_of_two_who_take_one_address_at_once_one_is_told_that_it_is_taken(make_members):
+    for n in range(8):
+        new, moves = f"new{n}@members.example", []
+        for member in make_members(2, prefix=f"of{n}-"):
+            Asked.objects.all().delete()
+            preferences.ask_change(member, new, network="192.0.2.0/24")
+            (token,) = re.findall(r"/preferences/address/([^/\s]+)/", Notice.objects.latest("pk").text)
+            moves.append(partial(preferences.change_address, token))
+        answers = at_once(*moves)
+        assert {type(answer) for answer in answers} == {Member, Refusal}
+        assert Member.objects.filter(email=new).count() == 1
+
+
+def test_who_joins_while_the_member_asks_for_another_address_waits_for_nobody_for_ever(ask, other_publication):
+    ask()
+    rosa = Subscription.objects.get()
+    members.confirm(links.confirm_token(rosa))
+    for n in range(8):
+        Asked.objects.all().delete()
+        join = partial(members.join, other_publication, ROSA, how="subscribe page")
+        change = partial(preferences.ask_change, rosa.member, f"new{n}@members.example", network="192.0.2.0/24")
+        assert at_once(join, change) == [None, f"new{n}@members.example"]

@@ -145,9 +145,7 @@ def test_choosing_the_same_again_moves_nothing(rosa: Any, publication: Any) -> N
     assert (states(rosa), Event.objects.filter(verb="moved").count()) == ({"update": "active"}, 0)
 
 
-def test_what_waits_for_their_confirmation_goes_on_waiting(
-    rosa: Any, publication: Any, other_publication: Any
-) -> None:
+def test_what_waits_for_their_confirmation_goes_on_waiting(rosa: Any, publication: Any, other_publication: Any) -> None:
     Subscription.objects.create(member=rosa, publication=other_publication, state="pending")
 
     choose(rosa, [publication.pk], language="es")
@@ -249,6 +247,17 @@ def test_a_new_address_counts_when_its_link_is_followed(rosa: Any, sending: Any)
     assert (rosa.email, Delivery.objects.get(member=rosa).address) == (NEW, NEW)
     assert preferences.change_address(token) is None
     assert "@" not in json.dumps(list(Event.objects.values_list("detail", "why")))
+
+
+def test_who_is_moved_is_told_where_their_letters_came_before(rosa: Any, publication: Any) -> None:
+    preferences.change_address(asked_change(rosa))
+
+    told = Notice.objects.get(kind="moved")
+    assert (told.address, NEW in told.text, links.subscribe_url(publication) in told.text) == (
+        "m0@members.example",
+        False,
+        True,
+    )
 
 
 def test_the_old_link_is_closed_by_a_change_of_address(rosa: Any) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.urls import reverse
 
 Answer = Callable[[HttpRequest], HttpResponse]
@@ -23,8 +24,10 @@ def unread(get_response: Answer) -> Answer:
     def answer(request: HttpRequest) -> HttpResponse:
         if not request.path_info.startswith(staff):
             request.META.pop("HTTP_COOKIE", None)
+            request.COOKIES = {}
             # Kept as it came: whether a mail program asks to leave is read from its bytes, whatever it calls them.
-            _ = request.body
+            with suppress(UnreadablePostError):  # who hung up is not answered
+                _ = request.body
         # Not by the property, which first reads the query in the encoding that is to be replaced; stubs know no other.
         request._encoding = "utf-8"  # type: ignore[attr-defined]
         return get_response(request)

@@ -96,7 +96,9 @@ def test_mails_networks_histories_and_lists_go_in_their_time(publication: Any, m
             publication=publication, by=anne, name=str(days), state="done", at=ago(days), rejected=[[2, "why", "text"]]
         )
         UploadPart.objects.create(upload=upload, position=0, content=b"x")
-    assert left() == {"notices": 1, "networks": 1, "events": 1, "uploads": 1}
+    for days in (732, 729):
+        publication.farewells.create(reason="often", words=str(days), on=ago(days).date())
+    assert left() == {"notices": 1, "networks": 1, "events": 1, "farewells": 1, "uploads": 1}
     while retention.step():
         pass
     assert left() == {}
@@ -105,6 +107,7 @@ def test_mails_networks_histories_and_lists_go_in_their_time(publication: Any, m
     assert [event.noun for event in Event.objects.filter(verb="edited")] == ["publication"]
     assert sorted(Upload.objects.values_list("name", "rejected")) == [("6", [[2, "why", "text"]]), ("8", [])]
     assert UploadPart.objects.count() == 1
+    assert list(publication.farewells.order_by("on").values_list("words", flat=True)) == ["", "729"]
 
 
 def test_nought_days_keep_for_good(sent_long_ago: Any, settings: Any) -> None:

@@ -10,8 +10,8 @@ import pytest
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 from axe_playwright_python.sync_playwright import Axe  # noqa: E402 - it needs Playwright, which may be missing
 
-from publisher import joining, links  # noqa: E402
-from publisher.models import Digest, Notice, Subscription  # noqa: E402
+from publisher import farewells, joining, links  # noqa: E402
+from publisher.models import Digest, Notice, Publication, Subscription  # noqa: E402
 from publisher.web.public import subscribing  # noqa: E402
 from tests.web.test_browser import browser as browser  # noqa: E402
 from tests.web.test_browser import desk as desk  # noqa: E402
@@ -99,6 +99,11 @@ def test_somebody_joins_and_confirms(
 
 def test_staff_copy_the_form_and_see_a_member(desk: Any, anne: Any, members: Any) -> None:
     page = desk("anne")
+    Publication.objects.update(measure="persons")
+    farewells.say(Publication.objects.get(), "often", "Twice a week!")
+    for address in ("/staff/figures/farewells/", "/staff/health/"):
+        page.goto(address)
+        assert Axe().run(page).violations_count == 0
     page.goto("/staff/joining/update/")
     assert Axe().run(page).violations_count == 0
     page.get_by_role("button", name="Copy the form in English").click()

@@ -8,8 +8,8 @@ import pytest
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
 
-from publisher import links, preferences  # noqa: E402
-from publisher.models import Digest, Farewell, Notice, Subscription  # noqa: E402
+from publisher import joining, links, preferences  # noqa: E402
+from publisher.models import Digest, Farewell, MeasuringConsent, Notice, Publication, Subscription  # noqa: E402
 from tests.web.test_browser import browser as browser  # noqa: E402
 from tests.web.test_joining_browser import looked_at  # noqa: E402
 from tests.web.test_joining_browser import visit as visit  # noqa: E402
@@ -35,6 +35,7 @@ def mailed(kind: str) -> str:
 def test_a_member_changes_what_comes_and_where(
     visit: Any, members: Any, other_publication: Any, own_address: None, javascript: bool, scheme: str, width: int
 ) -> None:
+    Publication.objects.update(measure="persons")
     page = visit(javascript=javascript, scheme=scheme, width=width)
     page.goto("/preferences/")
     looked_at(page, javascript)
@@ -42,9 +43,11 @@ def test_a_member_changes_what_comes_and_where(
     page.get_by_role("button", name="Mail me the link").click()
     page.get_by_role("heading", name="Please look into your inbox").wait_for()
     looked_at(page, javascript)
+    joining.answer()
 
     page.goto(mailed("preferences"))
     looked_at(page, javascript)
+    page.get_by_role("checkbox", name="may keep which links in Update I follow").check()
     page.get_by_role("checkbox", name="Peru New").check()
     page.get_by_label("Plain text only").check()
     page.get_by_role("button", name="Save").click()
@@ -64,6 +67,7 @@ def test_a_member_changes_what_comes_and_where(
     states = Subscription.objects.filter(member=member).values_list("publication__slug", "state")
     assert (member.email, member.plain_text) == ("rosa@members.example", True)
     assert dict(states) == {"update": "active", "peru-new": "active"}
+    assert MeasuringConsent.objects.get().subscription.member == member
     page.goto("/preferences/nonsense/")
     looked_at(page, javascript)
 
@@ -79,17 +83,24 @@ def test_a_member_leaves_says_why_and_leaves_everything(
     page.get_by_role("heading", name="You have left Update").wait_for()
     looked_at(page, javascript)
     page.get_by_label("It comes too often").check()
+    page.get_by_label("In your own words").fill("Twice a week!")
     page.get_by_role("button", name="Send").click()
     page.get_by_text("Thank you").wait_for()
     looked_at(page, javascript)
-    assert list(Farewell.objects.values_list("reason", flat=True)) == ["often"]
+    assert list(Farewell.objects.values_list("reason", "words")) == [("often", "Twice a week!")]
+
+    page.goto(f"/leave/{links.sign('leave', members[2].pk, publication.pk)}/")
+    page.get_by_label("Leave everything else too").check()
+    page.get_by_role("button", name="Leave").click()
+    page.get_by_role("heading", name="You have left everything").wait_for()
+    looked_at(page, javascript)
 
     page.goto(f"/preferences/{preferences.token(members[1])}/")
     page.get_by_role("button", name="Leave everything").click()
     page.get_by_text("You have left everything.").wait_for()
     looked_at(page, javascript)
     states = Subscription.objects.order_by("member").values_list("state", flat=True)
-    assert list(states) == ["left", "left", "active", "active", "active"]
+    assert list(states) == ["left", "left", "left", "active", "active"]
     page.goto("/leave/nonsense/")
     looked_at(page, javascript)
 

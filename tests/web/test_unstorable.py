@@ -5,15 +5,13 @@ from __future__ import annotations
 import pytest
 from django.urls import reverse
 
-from publisher.models import Campaign, Publication
+from publisher.models import Campaign, JoinRequest, Publication
 
 
-@pytest.mark.parametrize("sent", ["Quinoa\x00", r"\ud800"], ids=["a NUL", "half a surrogate"])
-def test_what_no_database_takes_is_said_to_the_person_and_changes_nothing(as_anne, read, publication, make_item, sent):
-    """The second comes where a client names an encoding that has such halves."""
+def test_what_no_database_takes_is_said_to_the_person_and_changes_nothing(as_anne, read, publication, make_item):
     item = make_item("A reading room opens")
     answers = [
-        as_anne.generic("POST", address, *form(name, sent))
+        as_anne.generic("POST", address, *form(name, "Quinoa\x00", "utf-8"))
         for address, name in (
             (reverse("item-correct-draft", args=[item.pk]), "said"),
             (reverse("channel-connect", args=["update", "x"]), "account"),
@@ -35,7 +33,18 @@ def test_an_address_and_a_cookie_are_read_as_well(client, publication):
     assert client.get(reverse("archive", args=["update"]), {"q": "Quinoa ñ 日"}).status_code == 200
 
 
-def form(name, value):
+@pytest.mark.parametrize("charset", ["unicode-escape", "utf-7", "utf-16", "zlib", "idna", "undefined"])
+def test_an_encoding_that_a_client_names_is_not_believed(client, publication, charset):
+    """Python has codecs that make halves of surrogates, and some that make no text at all."""
+    answers = [
+        client.generic("POST", reverse(name, args=args), *form("email", r"\ud800+2AA-", charset))
+        for name, args in (("subscribe", ["update"]), ("ask-preferences", []), ("leave", ["token"]), ("sign-in", []))
+    ]
+    assert [answer.status_code for answer in answers] == [422, 422, 400, 200]
+    assert not JoinRequest.objects.exists()
+
+
+def form(name, value, charset):
     """A form of one field, as a client may send it that says so little about itself as this one."""
     body = f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n--b--\r\n'
-    return body.encode(), "multipart/form-data; boundary=b; charset=unicode-escape"
+    return body.encode(), f"multipart/form-data; boundary=b; charset={charset}"
