@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from django.db import transaction
@@ -33,6 +34,9 @@ from .wordings import Kind
 
 #: A mailbox that is full on so many days of thirty is one that nobody reads.
 SOFT_DAYS, SOFT_WITHIN = 4, timedelta(days=30)
+#: Where more than this share of a digest's letters, and so many at least, came back for now, the fault is not theirs: a
+#: provider that turns us away in words that nobody knows would take all of its people off within four digests.
+STORM_SHARE, STORM_LEAST = 0.05, 20
 #: For so long what came back waits for its letter, or for the list's check; then it stays without effect.
 WAITS_AT_MOST = timedelta(days=30)
 MAILBOX = "mailbox"
@@ -49,8 +53,9 @@ _ARRIVED = {
     Kind.AUTO_REPLY: "It arrived: a machine answered it.",
     Kind.CHALLENGE: "It arrived: a machine asked who we are.",
 }
+_LEFT_US = ("sent", "unknown", "bounced")
 _UNDER_WAY = ("queued", "claimed", "armed", "deferred")
-_ADDRESS = re.compile(r"[^\s<>\"'(;,]+@[\w.\-\[\]]+")
+_ADDRESS = re.compile(r"[^\s<>\"'(;,@]{1,100}@[\w.\-\[\]]+")
 
 
 @dataclass(frozen=True)
@@ -70,7 +75,8 @@ def look(raw: bytes) -> Taken:
     """What a mail says, and of which delivery; nothing is changed."""
     report = read(raw)
     found = (delivery_of(address) for address in report.returned_to)
-    return Taken(report, next((delivery for delivery in found if delivery), None), False)
+    complained = (_left_by(url) for url in report.leaving)
+    return Taken(report, next(filter(None, chain(found, complained)), None), False)
 
 
 def take(raw: bytes, source: str) -> Taken:
@@ -86,6 +92,17 @@ def delivery_of(address: str) -> Delivery | None:
     return Delivery.objects.select_related("digest").filter(pk=number).first() if number is not None else None
 
 
+def _left_by(url: str) -> Delivery | None:
+    """The newest letter with this address to leave, which is of one person and one publication. Whoever has it may end
+    what they get, so it is enough to complain with; it is no evidence of anything else."""
+    prefix = links.leave_prefix()
+    named = links.read("leave", url.removeprefix(prefix).strip("/")) if url.startswith(prefix) else None
+    if named is None or len(named) != 2:
+        return None
+    theirs = Delivery.objects.filter(member=named[0], digest__publication=named[1], state__in=_LEFT_US)
+    return theirs.select_related("digest").order_by("-pk").first()
+
+
 def note(delivery: Delivery, report: Report, source: str) -> bool:
     """Write down what is known of a delivery, and let follow from it what may by now; True where it was news."""
     if report.kind in _ARRIVED:
@@ -93,6 +110,7 @@ def note(delivery: Delivery, report: Report, source: str) -> bool:
     if report.kind not in _KINDS:
         return False
     with transaction.atomic():
+        delivery = _in_turn(delivery.pk, delivery.member_id)
         bounce, new = Bounce.objects.get_or_create(
             delivery=delivery, kind=_KINDS[report.kind], defaults=_said(delivery, report, source)
         )
@@ -130,8 +148,16 @@ def _settle_of(digest: Digest, waiting: QuerySet[Bounce], most: int) -> int:
     done = 0
     for bounce in waiting.exclude(_unread_behind())[:most]:
         with transaction.atomic():
+            _in_turn(bounce.delivery_id, bounce.delivery.member_id)
             done += _apply(bounce, believed)
     return done
+
+
+def _in_turn(pk: int, member: int | None) -> Delivery:
+    """The delivery as it is now, its person locked: an erasure, too, takes the person first and their letters then."""
+    if member is not None:
+        members.lock(pk=member)
+    return Delivery.objects.select_related("digest").get(pk=pk)
 
 
 def _waiting() -> QuerySet[Bounce]:
@@ -213,7 +239,18 @@ def _soft_days(delivery: Delivery, now: datetime) -> set[str]:
     since = max(filter(None, [now - SOFT_WITHIN, active.aggregate(at=Max("state_since"))["at"]]))
     to_them = Bounce.objects.filter(delivery__member=delivery.member, delivery__address=delivery.address)
     soft = to_them.filter(kind=Bounce.Kind.SOFT, at__gt=since, at__lte=now)
-    return {f"{at:%Y-%m-%d}" for at in soft.values_list("at", flat=True)}
+    days = [(digest, f"{at:%Y-%m-%d}") for digest, at in soft.values_list("digest", "at")]
+    counted = {day for _, day in days}
+    if len(counted) < SOFT_DAYS:
+        return counted
+    stormy = _stormy({digest for digest, _ in days})
+    return {day for digest, day in days if digest not in stormy}
+
+
+def _stormy(digests: set[int]) -> set[int]:
+    soft = Q(bounces__kind=Bounce.Kind.SOFT)
+    found = Digest.objects.filter(pk__in=digests).annotate(n=Count("bounces", filter=soft))
+    return {each.pk for each in found if each.n >= STORM_LEAST and each.n > STORM_SHARE * (each.frozen_count or 0)}
 
 
 # When a person has to look.
@@ -258,11 +295,13 @@ def reasons(digest: Digest, most: int = 5) -> list[dict[str, Any]]:
 
 
 def _said(delivery: Delivery, report: Report, source: str) -> dict[str, Any]:
+    # After an erasure nothing is kept that may name the person, and a server may name them without an @.
+    kept = without_addresses(report.says, [delivery.address, report.recipient]) if delivery.member_id else ""
     return {
         "digest_id": delivery.digest_id,
         "code": report.code,
         "enhanced": report.enhanced[:12],
-        "says": without_addresses(report.says, [delivery.address])[:500],
+        "says": kept[:500],
         "source": source[:20],
     }
 

@@ -15,6 +15,9 @@ from . import wordings
 from .reading import Report, of_answer
 from .wordings import Kind
 
+#: Of these "for good" is any answer that begins with 5: whatever else a server says in words counts for more.
+_ANY_5XX = frozenset({"mailgun", "sendgrid"})
+
 #: By the type of an event; what is not here, and no bounce or rejection, says nothing of the letter.
 BY_TYPE: Mapping[str, Kind] = {
     "delivered": Kind.DELIVERED,
@@ -52,7 +55,10 @@ def report(provider: str, kind: str, reason: str | None, says: str, said: Mappin
         return replace(answer, kind=BY_TYPE[kind])
     if kind not in {"bounced", "rejected"}:
         return replace(answer, kind=Kind.OTHER)
-    return replace(answer, kind=_refused(reason, answer, FINAL[provider](said)))
+    final = FINAL[provider](said)
+    if provider in _ANY_5XX and _unknown(answer) and not _listed(said):
+        final = False
+    return replace(answer, kind=_refused(reason, answer, final))
 
 
 def _refused(reason: str | None, answer: Report, final: bool) -> Kind:
@@ -61,6 +67,17 @@ def _refused(reason: str | None, answer: Report, final: bool) -> Kind:
     if answer.kind is Kind.POLICY or wordings.FULL.search(answer.says):
         return answer.kind
     return Kind.HARD if final else Kind.SOFT
+
+
+def _unknown(answer: Report) -> bool:
+    """Whether a server said something, and nothing that we understand as "there is nobody"."""
+    return answer.kind is Kind.SOFT and bool(answer.says)
+
+
+def _listed(said: Mapping[str, Any]) -> bool:
+    """Whether the provider did not even try, because it came back before."""
+    event = said.get("event-data") or {}
+    return event.get("reason") == "suppress-bounce" or "bounced address" in str(said.get("reason")).lower()
 
 
 def _innermost(said: Mapping[str, Any]) -> Mapping[str, Any]:

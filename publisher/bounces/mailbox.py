@@ -11,6 +11,7 @@ import imaplib
 import logging
 import re
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -41,6 +42,8 @@ READ, NOT_UNDERSTOOD = "Read", "Not understood"
 TIMEOUT = 30.0
 #: Mails in one batch, bytes of each (what matters stands before the letter that a report carries), mails in one turn.
 BATCH, BYTES, TURN = 50, 300_000, 1000
+#: Seconds in one turn, well within the lease.
+TURN_SECONDS = 300.0
 EVERY, AFTER_TROUBLE = timedelta(minutes=1), timedelta(minutes=5)
 #: For so long the reading is one worker's.
 LEASE = timedelta(minutes=15)
@@ -102,6 +105,10 @@ def read_now(place: Place) -> list[Taken]:
     except Refusal as problem:
         row.update(problem=str(problem)[:300], next_read_at=timezone.now() + AFTER_TROUBLE)
         raise
+    except DatabaseError:
+        with suppress(DatabaseError):
+            row.update(next_read_at=timezone.now() + EVERY)
+        raise
     now = timezone.now()
     row.update(read_at=now, problem="", not_understood=turn.waiting, next_read_at=now + EVERY if turn.emptied else now)
     if turn.emptied:
@@ -136,8 +143,10 @@ def read(place: Place, each: Callable[[bytes], Taken], *, move: bool = True) -> 
 
 def _batches(box: BaseMailBox) -> Iterator[tuple[list[str], dict[str, bytes]]]:
     """What is there now, a batch at a time; what comes meanwhile is for the next turn."""
-    uids = box.uids("ALL")[:TURN]
+    uids, until = box.uids("ALL")[:TURN], time.monotonic() + TURN_SECONDS
     for start in range(0, len(uids), BATCH):
+        if time.monotonic() > until:
+            return  # somebody else would begin as well
         batch = uids[start : start + BATCH]
         yield batch, _fetch(box, batch)
 
@@ -195,6 +204,8 @@ def _open(place: Place) -> Iterator[BaseMailBox]:
     except (imaplib.IMAP4.error, ImapToolsError) as problem:
         said = str(problem).replace(place.password, "[…]")
         raise Unreachable(f"The mailbox answers with an error: {said[:200]}") from None
+    except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as problem:
+        raise Unreachable(f"The mailbox answers with what is no IMAP: {type(problem).__name__}.") from None
 
 
 @contextmanager

@@ -24,8 +24,9 @@ from flufl.bounce import all_failures
 from . import wordings
 from .wordings import Kind
 
-#: It has a line for each of its twenty detectors, with every mail.
-logging.getLogger("flufl.bounce").setLevel(logging.WARNING)
+#: It has a line for each of its twenty detectors, with every mail; where one stumbles its whole stack, which quotes
+#: the mail, and with it addresses.
+logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)
 
 #: So much of a mail is read: what came back may carry the whole letter behind it.
 LONGEST = 1_000_000
@@ -47,6 +48,7 @@ _WISHES = frozenset({"abuse", "fraud", "virus", "opt-out", "opt-out-list", "misc
 
 _CODE = re.compile(r"(?<![\d.#])([45]\d\d)(?=[ \-#:][^\d]|[ \-#:][245]\.\d)")
 _ENHANCED = re.compile(r"(?<![\d.])([245]\.\d{1,3}\.\d{1,3})(?![\d.])")
+_WEB = re.compile(r"<(https?://[^<>\s]{1,500})>")
 _AWAY = re.compile(
     r"out of (?:the )?office|auto(?:matic|mated)?[ -]?(?:repl|respon|antwort)|vacation|on holiday|away from|"
     r"abwesen|abwesend|fuera de (?:la )?oficina|respuesta autom|r[ée]ponse automatique|absen[ct]e|risposta automatica|"
@@ -73,6 +75,8 @@ class Report:
     says: str = ""
     #: Addresses it came back to, or that stand in the letter it carries as where it comes back to.
     returned_to: tuple[str, ...] = ()
+    #: Where one leaves, by the letter that was complained of: providers take the addresses out of what they pass on.
+    leaving: tuple[str, ...] = ()
     #: Of the letter that it is about.
     message_id: str = ""
 
@@ -88,7 +92,14 @@ class _Reason:
 
 def read(raw: bytes) -> Report:
     """What this mail says; of Kind.OTHER where it is nothing that came back. It never raises for what is in it."""
-    message = message_from_bytes(raw[:LONGEST])
+    try:
+        return _read(message_from_bytes(raw[:LONGEST]))
+    except (RecursionError, ValueError, LookupError, TypeError, AttributeError, AssertionError):
+        # Thousands of parts within parts, charsets that are none: the library's readers stumble, each in its own way.
+        return Report(Kind.OTHER)
+
+
+def _read(message: Message) -> Report:
     original = _original(message)
     reason = (
         _feedback(message, original)
@@ -104,9 +115,17 @@ def read(raw: bytes) -> Report:
         code=reason.code,
         enhanced=reason.enhanced,
         says=_line(reason.says)[:_SAYS],
-        returned_to=tuple(dict.fromkeys([*_addresses(message, _ARRIVED_AT), *_addresses(original, ("return-path",))])),
+        returned_to=tuple(dict.fromkeys(_returned_to(message, original))),
+        leaving=tuple(_WEB.findall(_header(original, "list-unsubscribe"))) if reason.kind is Kind.COMPLAINT else (),
         message_id=_header(original, "message-id"),
     )
+
+
+def _returned_to(message: Message, original: Message | None) -> Iterator[str]:
+    yield from _addresses(message, _ARRIVED_AT)
+    yield from _addresses(original, ("return-path",))
+    for part in _parts(message, "message/feedback-report"):
+        yield _bare(_fields(part).get("original-mail-from", ""))
 
 
 def of_answer(says: str) -> Report:
@@ -173,6 +192,8 @@ def _failed_recipients(message: Message) -> _Reason | None:
 def _automatic(message: Message) -> _Reason | None:
     """A person's machine: away, or asking who we are. Not a server's report, which also is an automatic answer."""
     subject, start = _header(message, "subject"), _words(message)[:1500]
+    if _UNDELIVERED.match(subject):
+        return None  # what follows is our own subject, which may speak of holidays and challenges
     if _PROVE.search(subject) or (_PROVE.search(start) and not _from_nobody(message)):
         return _Reason(Kind.CHALLENGE, "", None, "", subject)
     answers = _header(message, "auto-submitted").lower().startswith("auto-replied")
@@ -282,9 +303,15 @@ def _original(message: Message) -> Message | None:
     return _only_fields(words[at.start() :]) if at else None
 
 
+#: Ours, where a server repeats it: news may be of schools that are closed, and of viruses.
+_SUBJECT = re.compile(
+    r"^[ \t>*]*(?:subject|asunto|betreff|objet|oggetto|assunto|onderwerp)[ \t]?:.*$", re.IGNORECASE | re.MULTILINE
+)
+
+
 def _words(message: Message) -> str:
     """What is written for people, before the letter that follows below it."""
-    words = _whole_text(message)
+    words = _SUBJECT.sub("", _whole_text(message))
     cut = re.search(
         r"^-{2,}.{0,40}(?:original|copy of (?:your|the)|below this line|return(?:ed)? message|message header)"
         r"|^(?:Return-Path|Received): |^--- Below",
@@ -315,7 +342,7 @@ def _text(part: Message) -> str:
         return str(part.get_payload())
     try:
         return content.decode(part.get_content_charset("utf-8"), "replace")
-    except LookupError:  # a charset that nobody knows
+    except (LookupError, ValueError):  # a charset that nobody knows, or that is none for texts
         return content.decode("utf-8", "replace")
 
 
@@ -338,8 +365,9 @@ def _addresses(message: Message | None, names: tuple[str, ...]) -> list[str]:
 
 def _bare(recipient: str) -> str:
     """ "rfc822; <rosa@members.example>" as rosa@members.example."""
-    written = recipient.partition(";")[2] if ";" in recipient else recipient
-    found = re.search(r"[^\s<>\"',;:()]+@[^\s<>\"',;:()]+", written)
+    written = re.sub(r"^\s*[\w-]+\s*;", "", recipient)
+    # With bounds, as of a long line without an @ each beginning would be tried to its end.
+    found = re.search(r"[^\s<>\"',;:()@]{1,100}@[^\s<>\"',;:()]{1,255}", written)
     return found[0] if found else ""
 
 

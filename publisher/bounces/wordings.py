@@ -39,28 +39,61 @@ OF_US = _any(
     r"attachment type",
     r"mail re[fj](?:us|ect)[eé]d?\b", r"security (?:issue|polic)",
     # who it takes us for
-    r"reputation", r"(?:black|block|deny) ?-?list", r"(?:dns)?[dr]?bls?\b", r"spamhaus", r"spamcop", r"user complaints",
-    r"(?<![a-z])blocked", r"\bbanned\b", r"listed (?:at|by)\b", r"client host.{0,80}rejected", r"\bip ?=", r"\bip freq",
+    r"reputation", r"(?:black|block|deny|white|allow) ?-?list", r"(?:dns)?[dr]?bls?\b", r"spamhaus", r"spamcop",
+    r"user complaints", r"(?<![a-z])blocked(?! (?:due to|for|because of) inactivity)", r"\bbanned\b", r"\babuse\b",
+    r"(?:local|internal) access list", r"dynamic ip", r"\bip[- ]?add?resse?\b", r"\bips?\b",
+    r"resolve your", r"relay host", r"access[ -]?denied ?exception", r"(?:blocked|safe|known) senders?\b",
+    r"\byour (?:[\w'-]+ ){0,3}(?:account|domain|ip|server|host(?:name)?|network|mta|isp|dns)\b",
+    r"smtp server of your", r"listed (?:at|by)\b", r"client host.{0,80}rejected", r"\bip ?=", r"\bip freq",
     r"reverse dns", r"\bptr\b", r"\brdns\b", r"\b[he][eh]lo\b", r"(?:traffic|mail) not accepted from",
-    r"polic(?:y|ies)\b", r"administrative prohibition",
+    r"polic(?:y|ies)\b", r"administrative prohibition", r"backscatter", r"rcpthosts", r"open proxy", r"mass mail",
+    r"mail server \S* ?(?:is |was )?(?:refused|rejected|not)", r"confirm this mail server", r"go away\b",
+    r"not verified", r"\brefused - see", r"access from mail server", r"plus tard",
+    r"(?:mail|message) from .{1,60}(?:refused|rejected)",
+    r"(?:reject|refus)(?:ed|es|ing)? (?:this |your )?(?:mail|message)",
+    r"refuses? to receive|user reject\b|is protected by", r"spam-?sentry",
     # who we say that we are
-    r"\bdmarc\b", r"\bdkim\b", r"\bspf\b", r"authenticat", r"authori[sz]ed", r"you are not allowed", r"not permitted",
-    r"relay(?:ing)? (?:access )?(?:is )?(?:denied|not|prohibited)|unable to relay",
+    r"\bdmarc\b", r"\bdkim\b", r"\bspf\b", r"authentica|authentifi", r"authori[sz]ed",
+    r"not allowed to send|you are not allowed",
+    r"purported", r"badsender|senderfilter|valid-address-filter", r"(?:return|reply)[- ](?:address|path)",
+    r"dead domain",
+    r"registered gateway|subscribed to ses|outgoing mail|different address or alias|returned mail not",
+    r"not permitted",
+    r"relay(?:ing)? (?:access )?(?:is )?(?:denied|not|prohibited)|(?:unable|configured|allowed) to relay|relaying"
+    r"|(?:as a|mail|open) relay",
     r"(?:sender|from|return[- ]path)(?:'s)?(?: e-?mail| envelope)?:? (?:address|domain|verif)",
-    r"(?:bad|invalid|outbound) sender",
+    r"(?:bad|invalid|outbound|spoofed|null|empty) sender", r"sender'?s? ?\S{0,12} (?:not|is|unknown|rejected|verif)",
+    r"senders? (?:address |mailbox |quota|domain|ip)", r"\bspoof", r"members?[- ]only|non-?members?|closed mailing",
+    r"\bsend(?:er|ing)\W.{0,40}(?:quota|limit|suspended|disabled|verified|exceeded)",
+    r"(?:daily|sending|sent|hourly|monthly).{0,20}(?:quota|limit)", r"recipient preferences|user rules",
+    r"(?:delivery|message|mail) (?:was )?(?:not authori[sz]ed|refused)", r"pop before smtp|check for new mail",
+    r"return path\b", r"domain does not exist:",
     r"domain of sender", r"only accepts? (?:mail|messages|e-?mail) from",
     r"not accept(?:ing|ed)? (?:mail|messages) from",
     # how we speak
-    r"\bstarttls\b", r"\btls\b", r"\bssl\b", r"certificate", r"encryption", r"bare ?(?:lf|line|newline|cr)",
-    r"syntax error",
-    r"lines? (?:is )?too long", r"(?:headers?|message) (?:is |are )?(?:missing|malformed)", r"not rfc", r"bad sequence",
+    r"\bstarttls\b", r"\btls", r"\bdane\b|mta-sts", r"invalid domain name",
+    r"(?:invalid|lone|bad) (?:header|cr\b)", r"\bssl\b", r"certificate", r"encryption",
+    r"bare ?(?:lf|line|newline|cr)",
+    r"syntax error", r"protocol violation", r"(?:duplicate|multiple) .{0,20}header|multiple addresses",
+    r"lines? (?:is )?too long", r"(?:headers?|message) (?:is |are )?(?:missing|malformed)", r"not rfc",
+    r"bad sequence",
     # how much of it
-    r"rate ?-?limit", r"too many (?:messages|connections|recipients|e-?mails)", r"throttl", r"unusual rate",
-    r"unexpected volume",
+    r"rate ?-?limit",
+    r"too many (?:concurrent )?(?:smtp )?(?:messages|connections|recipients|e-?mails|errors|sends"
+    r"|sessions)(?! on the server)", r"throttl", r"unusual rate",
+    r"unexpected volume", r"rate exceeded", r"some messages from", r"(?:max|maximum) (?:e-?)?mails per",
+    r"again slower",
+    r"trop de connexions", r"low priority",
+    r"(?:unacceptable|filtered|banned) content|message filtered|pattern detection",
+    r"mail with (?:attachments|embedded)",
     r"sending limit", r"message (?:size|length|too (?:large|big))", r"size limit",
     r"(?:exceeds?|larger than) .{0,20}size",
     # in other languages
     r"richtlinie", r"pol[íi]tica", r"politique", r"bloque(?:ad|é)", r"geblokkeerd", r"blockiert",
+    r"\bremitente", r"\bexp[ée]diteur", r"[ée]metteur", r"\babsender", r"\bremetente", r"\bmittente", r"\bafzender",
+    r"\bavs[äa]ndar", r"nadawc", r"отправител", r"送信(?:元|者)|差出人", r"发件人|發件人|寄件",
+    r"(?:adresse|direcci[óo]n|endere[çc]o|indirizzo|adres) ip\b", r"\bihr(?:e|er)?\W(?:ip|mail-?server|server|domain)",
+    r"zertifikat|certificado|certificat\b", r"lista negra|liste noire|заблокирован",
 )  # fmt: skip
 
 #: A mailbox that is full: another day may be better.
@@ -85,9 +118,16 @@ _NOBODY = (
     r"|unregistered|unrecogni[sz]ed)"
 )
 
+#: Words between the two that are still one sentence: not the label of the next thing said, nor its code.
+_FEW = r"(?:(?!\b(?:reason|said|errors?|messages?|deliver\w*|because|[245]\d\d)\b)[\w ,':.()\[\]-])"
+
 #: There is nobody there.
 GONE = _any(
-    rf"{_WHO}[\w ,':.()\[\]-]{{0,60}}?{_NOT_THERE}", rf"{_NOBODY}[\w ,':.()\[\]-]{{0,30}}?(?:{_WHO}|domain|host)",
+    rf"{_WHO}{_FEW}{{0,60}}?{_NOT_THERE}", rf"{_NOBODY}{_FEW}{{0,30}}?(?:{_WHO}|domain|host)",
+    r"not found recipient",
+    r"not an? (?:known|valid|active|registered) (?:user|mailbox|recipient|(?:e-?mail )?address)",
+    r"no ?one at this address", r"badrcptto", r"archived recipient", r"recipient suspend", r"mailbox not present",
+    r"can't accept user", r"no existe (?:dich[ao]|es[ea]|tal|el|la) (?:persona|usuario|cuenta|direcci)",
     r"no (?:valid )?(?:mail ?box|user|account|recipient|person|address)\b",
     r"does(?:n't| not) have an? [\w.]* ?account",
     r"(?:can(?:no|')t|could(?: not|n't)|was(?: not|n't)) be(?:en)? found",
@@ -110,11 +150,15 @@ GONE = _any(
 
 #: By the RFC 3463 code, where no word helped; the longest entry that fits decides. X.7 and what is not here: see `of`.
 BY_ENHANCED: dict[str, Kind] = {
-    "5.1": Kind.HARD,
-    "5.1.4": Kind.SOFT,  # ambiguous
+    "5.1.0": Kind.HARD,
+    "5.1.1": Kind.HARD,
+    "5.1.2": Kind.HARD,
+    "5.1.3": Kind.HARD,
+    "5.1.6": Kind.HARD,  # moved
     "5.1.7": Kind.POLICY,  # the sender's address
     "5.1.8": Kind.POLICY,
     "5.1.9": Kind.POLICY,
+    "5.1.10": Kind.HARD,  # a null MX
     "5.2.1": Kind.HARD,  # disabled
     "5.2.3": Kind.POLICY,  # too long for it
     "5.3.4": Kind.POLICY,  # too big for the system
@@ -124,7 +168,18 @@ BY_ENHANCED: dict[str, Kind] = {
     "4.7": Kind.POLICY,
 }
 
-_ADDRESS = re.compile(r"[^\s<>\"'(]+@[\w.\-\[\]]+|https?://\S+|www\.\S+")
+#: Codes that speak of us. Some servers give them to everything: only words that cannot be mistaken say more.
+_OF_US = ("5.7.", "4.7.", "5.6.", "5.1.7", "5.1.8", "5.1.9")
+_SURELY_GONE = re.compile(
+    r"\bno such (?:user|recipient|mailbox|account|address)|\b(?:user|recipient|mailbox) (?:is )?(?:unknown|not found)"
+    r"|\bunknown (?:user|recipient|mailbox)|\binvalid (?:recipient|mailbox|user)"
+    r"|\b(?:user|recipient|mailbox|(?:e-?mail )?account) (?:does not|doesn't) exist",
+    re.IGNORECASE,
+)
+#: A server that could not look it up just now, whatever it called that.
+_FOR_NOW = re.compile(r"temporar|try (?:again )?later|, try again|\(try again|lookup fail", re.IGNORECASE)
+
+_ADDRESS = re.compile(r"[^\s<>\"'(@]{1,100}@[\w.\-\[\]]+|https?://\S+|www\.\S+")
 _LINE_ENDS = re.compile(r"\s+")
 
 
@@ -133,7 +188,7 @@ def of(text: str, enhanced: str, code: int | None) -> Kind:
     said = _LINE_ENDS.sub(" ", _ADDRESS.sub(" ", text))
     for words, kind in ((OF_US, Kind.POLICY), (FULL, Kind.SOFT), (GONE, Kind.HARD)):
         if words.search(said):
-            return _unless_for_now(kind, enhanced, code)
+            return _doubted(said, enhanced, code) if kind is Kind.HARD else kind
     while enhanced:
         if kind_ := BY_ENHANCED.get(enhanced):
             return kind_
@@ -142,7 +197,9 @@ def of(text: str, enhanced: str, code: int | None) -> Kind:
     return Kind.SOFT
 
 
-def _unless_for_now(kind: Kind, enhanced: str, code: int | None) -> Kind:
-    """ "450 4.1.1 unknown": a server that could not look the address up just now, and gave up after days."""
+def _doubted(said: str, enhanced: str, code: int | None) -> Kind:
+    """ "450 4.1.1 unknown": a server that could not look the address up, and gave up. "5.7.1 unknown": us."""
     for_now = enhanced.startswith("4") or (not enhanced and code is not None and 400 <= code < 500)
-    return Kind.SOFT if kind is Kind.HARD and for_now else kind
+    if enhanced.startswith(_OF_US) and not _SURELY_GONE.search(said):
+        return Kind.POLICY
+    return Kind.SOFT if for_now or _FOR_NOW.search(said) else Kind.HARD

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from benchmarks.bounces_frames import BACK, R
 from publisher import bounces, links
 from publisher.models import Bounce, Delivery, Digest, Subscription, Suppression
-from tests.bounces.frames import BACK, R
 
 LONG_AGO = timedelta(minutes=90)
 

@@ -9,11 +9,11 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from benchmarks import bounces_frames as frames
 from publisher import bounces, checks, clockwork
 from publisher.bounces import mailbox
 from publisher.lifecycle import Refusal
 from publisher.models import Bounce, Mailbox
-from tests.bounces import frames
 from tests.bounces.conftest import back, everything, suppressed
 from tests.bounces.postbox import PASSWORD, Postbox
 from tests.bounces.test_taking import FULL, GONE, SPAM

@@ -8,11 +8,11 @@ import pytest
 import time_machine
 from django.utils import timezone
 
+from benchmarks import bounces_frames as frames
 from publisher import bounces, links, members
 from publisher.bounces.reading import read
 from publisher.lifecycle import Refusal
 from publisher.models import Bounce, Delivery, Digest, Event, Member, Notice, Publication, Subscription
-from tests.bounces import frames
 from tests.bounces.conftest import back, everything, suppressed, take
 
 GONE = frames.report("550 5.1.1 <rosa@members.example>: user unknown")
@@ -312,3 +312,22 @@ def test_a_person_who_has_seen_them_is_not_asked_again(went_out, make_members):
     Digest.objects.update(state="sending")
     many_come_back(digest, 14, BLOCKED)
     assert Digest.objects.get().state == "sending"
+
+
+def test_what_a_server_says_after_an_erasure_is_not_kept(digest, row, anne):
+    members.erase(Member.objects.get(pk=row.member_id), by=anne)
+    take(frames.report("550 5.1.1 rosa is unknown here"), row)
+    assert list(Bounce.objects.values_list("kind", "says")) == [("hard", "")]
+
+
+def test_a_provider_that_turns_many_away_in_unknown_words_takes_nobody_off(went_out, make_members):
+    """Four weeks long, each of twenty: it may be them, and it may be us."""
+    people, nobody_knows = make_members(20), frames.report("550 5.0.0 Transaction dropped")
+    for week in range(4):
+        at = timezone.now() - timedelta(days=21 - 7 * week)
+        rows = went_out(people, 100 + week, ago=timezone.now() - at).deliveries.order_by("pk")
+        Bounce.objects.bulk_create(
+            Bounce(delivery=each, digest_id=each.digest_id, kind="soft", at=at) for each in rows[bool(week == 3) :]
+        )
+    take(nobody_knows, rows[0])
+    assert (Bounce.objects.filter(kind="soft").count(), suppressed()) == (80, [])

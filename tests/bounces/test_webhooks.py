@@ -31,6 +31,9 @@ SAID = [
     ("brevo", ("error", ""), ""),
     ("mailgun", ("failed", NO_USER), HARD),
     ("mailgun", ("failed", SPAM), POLICY),
+    # It gave up after hours of "later"; or a server said no in words that tell nothing of the address.
+    ("mailgun", ("failed", "Too old"), SOFT),
+    ("mailgun", ("failed", "550 5.4.1 no answer that anybody understands"), SOFT),
     ("mailgun", ("complained",), COMPLAINT),
     ("mailgun", ("unsubscribed",), COMPLAINT),
     ("mailgun", ("opened",), ""),
@@ -187,3 +190,16 @@ def test_what_is_torn_is_refused(digest, provider):
     headers = signed("postmark", {})[1]
     for body in (b"", b"[]", b"{", b"\xff", b"[1, 2]", b'"x"'):
         assert (body, post("postmark", body, headers).status_code) == (body, 400)
+
+
+def test_an_odd_event_costs_none_of_those_that_came_with_it(digest, row, provider):
+    provider("sendgrid")
+    good = providers.sendgrid(token_of(row), "bounce", NO_USER)
+    body, headers = signed("sendgrid", [{"event": "bounce", "timestamp": "soon"}, 5, None, *good, {}])
+    assert (post("sendgrid", body, headers).status_code, suppressed()) == (200, ["m0"])
+
+
+def test_brackets_without_end_are_refused(digest, provider):
+    for name in ("mailgun", "postmark"):
+        provider(name)
+        assert post(name, b"[" * 100_000, signed(name, {})[1]).status_code == 400

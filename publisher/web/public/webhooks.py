@@ -7,9 +7,11 @@ does not, either: providers repeat for hours, with the time of the first try, so
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 from anymail.exceptions import AnymailError, AnymailNotSupportedWarning, AnymailWebhookValidationFailure
@@ -25,6 +27,9 @@ from ...bounces import events
 from ...delivery.parcels import METADATA
 
 logger = logging.getLogger(__name__)
+
+#: What anymail stumbles over in an event that is not as it knows them; also brackets a hundred thousand deep.
+ODD = (AnymailError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError)
 
 #: anymail's view, and its name for the secret. A "webhook_secret" is "user:password" in the address that is called.
 VIEWS = {
@@ -51,7 +56,7 @@ def take(request: HttpRequest, provider: str) -> HttpResponse:
         told = list(_events(request, provider))
     except AnymailWebhookValidationFailure:
         return _no(403, "This is not signed as it should be.")
-    except (AnymailError, ValueError, KeyError, TypeError, AttributeError) as problem:
+    except ODD as problem:
         logger.warning("an event of %s could not be read: %s", provider, type(problem).__name__)
         return _no(400, "This could not be read.")
     for delivery, report in told:
@@ -63,13 +68,36 @@ def _events(request: HttpRequest, provider: str) -> Iterator[tuple[Any, Any]]:
     """Each delivery that is told of, and what is told."""
     view = _view(provider)
     view.run_validators(request)
-    for event in view.parse_events(request):
-        token = (event.metadata or {}).get(METADATA)
+    for event in _parsed(view, request):
+        token = event.metadata.get(METADATA) if isinstance(event.metadata, dict) else None
         delivery = bounces.delivery_of(f"bounces+{token}@{provider}") if isinstance(token, str) else None
         if delivery:
             says = " ".join(str(part) for part in (event.mta_response, event.description) if part)
             reason = event.reject_reason and str(event.reject_reason)
             yield delivery, events.report(provider, str(event.event_type), reason, says, event.esp_event)
+
+
+def _parsed(view: Any, request: HttpRequest) -> list[Any]:
+    """The events of one body; of many together those that can be read, so that an odd one costs no other."""
+    try:
+        return list(view.parse_events(request))
+    except ODD:
+        several = json.loads(request.body)
+        if not isinstance(several, list) or len(several) < 2:
+            raise
+    read = [event for one in several for event in _alone(view, request, one)]
+    if not read:
+        raise ValueError("none of them")
+    logger.warning("of %s events that came together %s could be read", len(several), len(read))
+    return read
+
+
+def _alone(view: Any, request: HttpRequest, event: Any) -> list[Any]:
+    whole = SimpleNamespace(body=json.dumps([event]).encode(), headers=request.headers, META=request.META)
+    try:
+        return list(view.parse_events(whole))
+    except ODD:
+        return []
 
 
 def _view(provider: str) -> Any:

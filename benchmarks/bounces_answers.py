@@ -1,7 +1,6 @@
-"""What mail systems answer, in their own words, and what it means for the address. The names and numbers in it are"
-     " made up.
+"""What mail systems answer, in their own words, and what it means for the address: (system, the answer).
 
-(system, the answer, what it means). Addresses are R, the sending machine's is 192.0.2.9.
+The names and numbers are made up. R is a reader's address, the sending machine's is 192.0.2.9.
 """
 
 from __future__ import annotations
