@@ -91,6 +91,8 @@ def _environment() -> Mapping[str, str]:
     """The caller's, without what leads to real data or away from this machine."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PUBLISHER_KEYS_", *NOT_OURS))}
     # A tick a second: who watches should not wait for the clock.
+    if not (kept.get("PUBLISHER_SMTP_URL") or kept.get("PUBLISHER_MAIL_PROVIDER")):
+        kept.setdefault("PUBLISHER_BOUNCE_ADDRESS", "bounces@reading-rooms.example")
     return kept | {"PUBLISHER_LOOPBACK_ONLY": "1", "PUBLISHER_CLOCK_TICK": "1", "PUBLISHER_LOG_FORMAT": "json"}
 
 
@@ -111,8 +113,10 @@ def _tell(place: up.Place) -> bool:
 
     if place.sandbox_url:
         story.register_accounts(place.sandbox_url)
+        story.let_one_come_back(place.sandbox_url)
     told = story.tell(lambda sentence: console.print(f"  {sentence}", highlight=False, soft_wrap=True))
     _watch(lambda: report.settled(told))
+    story.read_what_came_back()
     found = report.lines(told, place.sandbox_url)
     _print_table(found)
     good = all(line.good for line in found)

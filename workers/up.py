@@ -38,6 +38,8 @@ STANDS_IN = {
     "PUBLISHER_MASTODON_URL": ("mastodon", "http://127.0.0.1:{http}/mastodon"),
     "PUBLISHER_BLUESKY_URL": ("bluesky", "http://127.0.0.1:{http}/bluesky"),
 }
+#: Where letters come back to in the sandbox, for whoever named an address for that and no mailbox.
+RETURNS = "imap://bounces:sandbox@127.0.0.1:{imap}/INBOX"
 #: What is set in the place of an address: then nothing stands in for it.
 INSTEAD = {"PUBLISHER_SMTP_URL": "PUBLISHER_MAIL_PROVIDER"}
 
@@ -157,14 +159,16 @@ def _start_sandbox(crew: Crew, folder: Path, given: dict[str, str], say: Say) ->
     # After a crash it must be where the others look for it.
     child.command = _sandbox_command(folder, announced, **ports)
     given |= {name: STANDS_IN[name][1].format(**ports) for name in missing}
+    if "PUBLISHER_SMTP_URL" in missing and given.get("PUBLISHER_BOUNCE_ADDRESS"):
+        given.setdefault("PUBLISHER_BOUNCE_IMAP_URL", RETURNS.format(**ports))
     given["PUBLISHER_SANDBOXED"] = ",".join(STANDS_IN[name][0] for name in missing)
     given["PUBLISHER_SANDBOX_URL"] = f"http://127.0.0.1:{ports['http']}"
 
 
-def _sandbox_command(folder: Path, announced: Path, http: int = 0, smtp: int = 0) -> list[str]:
+def _sandbox_command(folder: Path, announced: Path, http: int = 0, smtp: int = 0, imap: int = 0) -> list[str]:
     return [
         *(*PYTHON, "publisher.sandbox", "--data", str(folder / "sandbox"), "--announce", str(announced)),
-        *("--http", f"127.0.0.1:{http}", "--smtp", f"127.0.0.1:{smtp}"),
+        *("--http", f"127.0.0.1:{http}", "--smtp", f"127.0.0.1:{smtp}", "--imap", f"127.0.0.1:{imap}"),
     ]
 
 

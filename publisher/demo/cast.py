@@ -10,6 +10,8 @@ from typing import Any
 from ..models import Channel, Member, Person, Publication, Slot, Subscription
 
 NEWS = Path(__file__).parent / "news"
+#: Whose letter comes back: there is no such mailbox any more.
+MOVED_AWAY = "member007@members.example"
 PASSWORD = "read-the-proof"  # noqa: S105 - printed by the demo, good for nothing else
 ADDRESS = "Andean Reading Rooms (invented), 1 Example Street, London N1"
 

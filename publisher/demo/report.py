@@ -10,7 +10,9 @@ from typing import Any
 import requests
 from django.conf import settings
 
+from .. import bounces
 from ..models import Delivery, Digest, Post
+from . import cast
 from .story import Told
 
 
@@ -29,7 +31,11 @@ class Line:
 def lines(told: list[Told], sandbox_url: str | None) -> list[Line]:
     """One line for each digest and place. Where a foreign server receives, its answers are what we have."""
     inbox = _Inbox(sandbox_url)
-    return [line for each in told for line in (_letters(each.digest, inbox), *_posts(each, sandbox_url))]
+    return [
+        line
+        for each in told
+        for line in (_letters(each.digest, inbox), *_returned(each.digest), *_posts(each, sandbox_url))
+    ]
 
 
 def settled(told: list[Told]) -> tuple[int, int]:
@@ -51,6 +57,13 @@ def _letters(digest: Digest, inbox: _Inbox) -> Line:
     assert digest.proof is not None
     arrived = inbox.count(digest) if inbox.url else digest.deliveries.filter(state="sent").count()
     return Line(_name(digest), "inboxes" if inbox.url else "the mail server", digest.proof.audience_count, arrived)
+
+
+def _returned(digest: Digest) -> Iterator[Line]:
+    """What came back into the sandbox's mailbox, where that is read: of one member's letters."""
+    expected = digest.deliveries.filter(address=cast.MOVED_AWAY).count() if settings.BOUNCE_IMAP_URL else 0
+    if expected:
+        yield Line(_name(digest), "came back, read over IMAP", expected, bounces.counts(digest)["hard"])
 
 
 def _posts(told: Told, sandbox_url: str | None) -> Iterator[Line]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import requests
@@ -10,6 +11,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from .. import digests, intake, items, pictures
+from ..bounces import mailbox
+from ..lifecycle import Refusal
 from ..models import Digest, Item, Person, Post, Publication, Source
 from . import cast
 
@@ -27,6 +30,19 @@ def register_accounts(sandbox_url: str) -> None:
     for part in cast.PARTS:
         for account in cast.sandbox_accounts(part):
             requests.post(f"{sandbox_url}/control/accounts", json=account, timeout=10).raise_for_status()
+
+
+def let_one_come_back(sandbox_url: str) -> None:
+    """The sandbox's mail server takes one letter, and then reports that nobody is there."""
+    order = {"network": "mail", "operation": "dot", "behaviour": "bounce", "match": cast.MOVED_AWAY}
+    requests.post(f"{sandbox_url}/control/faults", json=order, timeout=10).raise_for_status()
+
+
+def read_what_came_back() -> None:
+    """At once, where the clock would have it read within the minute."""
+    if place := mailbox.chosen():
+        with suppress(Refusal):  # the table shows that it did not arrive, and `publisher check` why
+            mailbox.read_now(place)
 
 
 def tell(say: Say) -> list[Told]:

@@ -1,4 +1,4 @@
-"""python -m publisher.sandbox --data DIR --http HOST:PORT --smtp HOST:PORT [--announce FILE]"""
+"""python -m publisher.sandbox --data DIR --http HOST:PORT --smtp HOST:PORT [--imap HOST:PORT] [--announce FILE]"""
 
 import argparse
 import asyncio
@@ -11,7 +11,7 @@ from publisher.sandbox import server
 def main() -> None:
     options = arguments().parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s sandbox %(message)s")
-    asyncio.run(server.serve(options.data, options.http, options.smtp, options.announce))
+    asyncio.run(server.serve(options.data, options.http, options.smtp, options.imap, options.announce))
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -20,7 +20,13 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--http", type=address, required=True, metavar="HOST:PORT", help="port 0: a free one")
     parser.add_argument("--smtp", type=address, required=True, metavar="HOST:PORT", help="port 0: a free one")
     parser.add_argument(
-        "--announce", type=Path, metavar="FILE", help='write {"http": port, "smtp": port} there when ready'
+        "--imap", type=address, default=("127.0.0.1", 0), metavar="HOST:PORT", help="the mailbox of what comes back"
+    )
+    parser.add_argument(
+        "--announce",
+        type=Path,
+        metavar="FILE",
+        help='write {"http": port, "smtp": port, "imap": port} there when ready',
     )
     return parser
 

@@ -1,5 +1,7 @@
 """The mail catcher: SMTP in, an inbox for people and JSON for programs out. Nothing is ever passed on.
 
+What it was told to send back (the behaviour "bounce") lies in a mailbox of its own, which is read over IMAP.
+
 /mail/ is the inbox, /mail/{id} one message, /mail/{id}/html its HTML alone, /mail/{id}/raw its bytes;
 /mail/messages.json lists newest first (`to`, `subject`, `since`, `before`, `limit`); /mail/log.json is everything that
 was ever accepted, in order, and the truth for tests.
@@ -11,12 +13,13 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from publisher.sandbox import mail_box, mail_smtp, pages
+from publisher.sandbox import mail_box, mail_imap, mail_returns, mail_smtp, pages
 from publisher.sandbox.store import Store
 
-SCHEMA = mail_box.SCHEMA
+SCHEMA = mail_box.SCHEMA + mail_returns.SCHEMA
 BEHAVIOURS = mail_smtp.BEHAVIOURS
 start_smtp = mail_smtp.start
+start_imap = mail_imap.start
 
 PER_PAGE = 50
 MOST = 1000

@@ -16,7 +16,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope
 
-from publisher.sandbox import faults, mail_box
+from publisher.sandbox import faults, mail_box, mail_returns
 from publisher.sandbox.store import Store
 
 LARGEST = 50 * 2**20
@@ -28,6 +28,7 @@ BEHAVIOURS = {
     "421": "says 421 and closes the connection",
     "close": "closes the connection without an answer; at the dot, without accepting the message",
     "accept_close": "at the dot: accepts the message, then closes the connection without an answer",
+    "bounce": "at the dot: accepts the message, and reports later that there is no such mailbox; or `code` and `text`",
     "slow": "waits `seconds` (30), then goes on as usual",
 }
 
@@ -36,6 +37,7 @@ USUAL = {
     ("4xx", "*"): (451, "4.3.0 Try again later"),
     ("5xx", "rcpt"): (550, "5.1.1 There is no such mailbox"),
     ("5xx", "*"): (554, "5.7.1 Refused by policy"),
+    ("bounce", "*"): (550, "5.1.1 There is no such mailbox"),
     ("421", "*"): (421, "4.3.2 Closing the connection"),
 }
 
@@ -95,9 +97,18 @@ class Catcher:
         if refusal := await server.meet("dot", envelope.rcpt_tos):
             return refusal
         number = await self.keep(server.number, envelope)
+        if server.comes_back and envelope.mail_from:  # never of a report itself (RFC 5321 §6.1)
+            self.send_back(envelope, server.comes_back)
         if server.leaves_after_accepting:
             raise Leave
         return f"250 2.0.0 Kept as {number}"
+
+    def send_back(self, envelope: Envelope, answer: str) -> None:
+        assert isinstance(envelope.content, bytes)
+        assert envelope.mail_from
+        for recipient in envelope.rcpt_tos:
+            report = mail_returns.report(envelope.mail_from, recipient, answer, envelope.content)
+            mail_returns.put(self.store, report)
 
     async def handle_exception(self, error: Exception) -> str:
         log.exception("not kept", exc_info=error)
@@ -148,6 +159,7 @@ class Session(SMTP):
         self.catcher = catcher
         self.number = next(catcher.numbers)
         self.leaves_after_accepting = False
+        self.comes_back = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.catcher.sessions.add(self)
@@ -199,7 +211,10 @@ class Session(SMTP):
     async def meet(self, operation: str, addresses: Iterable[str]) -> str | None:
         """What to answer instead of the usual, if a fault was ordered for here. Leave ends the connection."""
         fault = take(self.catcher.store, operation, addresses)
-        if fault is None:
+        self.comes_back = (
+            answer(fault, operation) if fault and (fault.behaviour, operation) == ("bounce", "dot") else ""
+        )
+        if fault is None or fault.behaviour == "bounce":
             return None
         if fault.behaviour == "slow":
             await asyncio.sleep(float(fault.options.get("seconds", 30)))

@@ -1,4 +1,4 @@
-"""One process that stands in for the outside world: HTTP for X, Graph, pages and control; SMTP for mail."""
+"""One process that stands in for the outside world: HTTP for X, Graph, pages and control; SMTP and IMAP for mail."""
 
 import asyncio
 import json
@@ -36,6 +36,7 @@ class Running:
 
     http: int
     smtp: int
+    imap: int
     stop: Callable[[], Awaitable[None]]
 
 
@@ -106,36 +107,43 @@ def forgetting(things: Store) -> Handler:
     return forget
 
 
-async def start(things: Store, http: tuple[str, int], smtp: tuple[str, int]) -> Running:
-    """Listen on both addresses; port 0 takes a free one.
+async def start(
+    things: Store, http: tuple[str, int], smtp: tuple[str, int], imap: tuple[str, int] = ("127.0.0.1", 0)
+) -> Running:
+    """Listen on all addresses; port 0 takes a free one.
 
-    A room may have `SCHEMA` and `routes(store)`; mail also has `start_smtp(store, host, port)`, which gives an
-    object with the real `port` and `async def stop()`.
+    A room may have `SCHEMA` and `routes(store)`; mail also has `start_smtp(store, host, port)` and `start_imap`, which
+    give an object with the real `port` and `async def stop()`.
     """
     # With cancellation, a handler that holds a connection on purpose ends when its client goes away.
     runner = web.AppRunner(application(things), access_log=None, handler_cancellation=True, shutdown_timeout=1.0)
     await runner.setup()
     await web.TCPSite(runner, *http).start()
     catcher = await mail.start_smtp(things, *smtp)
+    mailbox = await mail.start_imap(things, *imap)
 
     async def stop() -> None:
         await catcher.stop()
+        await mailbox.stop()
         await runner.cleanup()
 
-    return Running(runner.addresses[0][1], catcher.port, stop)
+    return Running(runner.addresses[0][1], catcher.port, mailbox.port, stop)
 
 
-async def serve(folder: Path, http: tuple[str, int], smtp: tuple[str, int], announce: Path | None) -> None:
+async def serve(
+    folder: Path, http: tuple[str, int], smtp: tuple[str, int], imap: tuple[str, int], announce: Path | None
+) -> None:
     """Run until SIGTERM or SIGINT, then let go of the sockets and the file."""
     things = store.open(folder)
     asked_to_stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, asked_to_stop.set)
     try:
-        running = await start(things, http, smtp)
+        running = await start(things, http, smtp, imap)
+        ports = {"http": running.http, "smtp": running.smtp, "imap": running.imap}
         if announce:
-            write_whole(announce, {"http": running.http, "smtp": running.smtp})
-        log.info("listening: http %s:%s, smtp %s:%s", http[0], running.http, smtp[0], running.smtp)
+            write_whole(announce, ports)
+        log.info("listening: %s", ", ".join(f"{name} at port {port}" for name, port in ports.items()))
         await asked_to_stop.wait()
         await running.stop()
     finally:

@@ -14,14 +14,15 @@ import requests
 import tweepy
 
 from publisher.sandbox import accounts, server, store
+from tests import canaries
 
 KEYS = {
     "consumer_key": "key-of-the-app",
-    "consumer_secret": "secret-of-the-app",
-    "access_token": "token-of-update-news",
-    "access_token_secret": "secret-of-update-news",
+    "consumer_secret": canaries.secret("app"),
+    "access_token": canaries.secret("token-of-update-news"),
+    "access_token_secret": canaries.secret("update-news"),
 }
-PAGE = {"page_id": "1001", "page_token": "token-of-page-1001"}
+PAGE = {"page_id": "1001", "page_token": canaries.secret("token-of-page-1001")}
 
 # The smallest PNG that a viewer opens: one transparent pixel.
 PNG = bytes.fromhex(
@@ -36,6 +37,7 @@ class Sandbox:
     store: store.Store
     stop: Callable[[], None]
     smtp: int
+    imap: int
 
     def fault(self, network: str, behaviour: str, operation: str = "*", **options: Any) -> None:
         order = {"network": network, "operation": operation, "behaviour": behaviour, **options}
@@ -89,7 +91,8 @@ def sandbox(tmp_path: Path) -> Iterator[Sandbox]:
         return asyncio.run_coroutine_threadsafe(work, loop).result(10)
 
     running = wait_for(server.start(things, ("127.0.0.1", 0), ("127.0.0.1", 0)))
-    yield Sandbox(f"http://127.0.0.1:{running.http}", things, lambda: wait_for(running.stop()), running.smtp)
+    url = f"http://127.0.0.1:{running.http}"
+    yield Sandbox(url, things, lambda: wait_for(running.stop()), running.smtp, running.imap)
     wait_for(running.stop())
     loop.call_soon_threadsafe(loop.stop)
     thread.join()

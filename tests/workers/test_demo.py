@@ -42,6 +42,7 @@ def test_the_demo_goes_the_whole_way_twice(tmp_path: Path) -> None:
         rows = re.findall(r"^ +(\w[\w ]*? \d+)  +(.+?)  +(\d+)  +(\d+)  +all", done.stdout, re.MULTILINE)
         assert rows == [
             ("Update 120", "inboxes", "150", "150"),
+            ("Update 120", "came back, read over IMAP", "1", "1"),
             ("Update 120", "bluesky: reading-rooms.example", "10", "10"),
             ("Update 120", "facebook: Andean Reading Rooms", "10", "10"),
             ("Update 120", "mastodon: @reading_rooms@reading-rooms.example", "10", "10"),
