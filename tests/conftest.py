@@ -30,9 +30,21 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     if call.when == "teardown":
         for _, what, content in item._report_sections:
             canaries.look(f"what was captured of {what}", content)
+        if folder := getattr(item, "funcargs", {}).get("tmp_path"):
+            canaries.look_into(folder)
         if said := canaries.heard():
             report.outcome, report.longrepr = "failed", "A secret was said:\n" + "\n".join(said)
     return report
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _nothing_is_said_in_the_data_folder() -> Iterator[None]:
+    """Of all tests together: keys, journals, pictures, what is kept beside the database."""
+    from django.conf import settings
+
+    yield
+    canaries.look_into(settings.DATA)
+    assert canaries.heard() == []
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,11 @@ from urllib.parse import parse_qsl, urlsplit
 import requests
 from lxml import html
 
+from tests import canaries
+
 APPS = {
-    "x": {"client_id": "app-of-x", "client_secret": "canary-secret-of-the-x-app"},
-    "facebook": {"client_id": "4711", "client_secret": "canary-secret-of-the-facebook-app"},
+    "x": {"client_id": "app-of-x", "client_secret": canaries.secret("x-app")},
+    "facebook": {"client_id": "4711", "client_secret": canaries.secret("facebook-app")},
 }
 
 

@@ -10,13 +10,15 @@ import logging
 import pytest
 from django.apps import apps
 from django.core import serializers
+from django.http import StreamingHttpResponse
 from django.utils import timezone
 
-from publisher import checks, clockwork, networks, post_sets, posting
+from publisher import checks, clockwork, connecting, networks, post_sets, posting
 from publisher.models import Channel, Post
 from publisher.networks import NETWORKS
 from publisher.sandbox import accounts
 from tests import canaries
+from tests.consenting import agree
 
 #: What each network is told; a network that is new here has its line in the sandbox too.
 CREDENTIALS = {
@@ -112,9 +114,25 @@ def test_no_credential_is_on_a_page(due, anne, client):
     assert canaries.heard() == []
 
 
-def test_the_watch_hears_what_is_said():
+def test_the_watch_hears_what_is_said(publication, tmp_path):
     said = {"name": "anybody", "msg": "signed with %s", "args": (canaries.secret("token"),)}
     canaries.LISTENER.handle(logging.makeLogRecord(said))
     canaries.look("a header", "Basic cm9vbXM6Y2FuYXJ5LW9mLXRoZS1jYXN0LWFjY2Vzc190b2tlbg==")
     canaries.look("a page", "sealed")
-    assert [said.partition(":")[0] for said in canaries.heard()] == ["the log of anybody", "a header"]
+    type(publication).objects.filter(site_url=canaries.secret("token")).exists()
+    export = StreamingHttpResponse(canaries._streamed("/export/", [b"address", canaries.secret("token").encode()]))
+    assert b"".join(export).startswith(b"address")
+    (tmp_path / "demo.log").write_text("asked with demo-psg-page-token")
+    canaries.look_into(tmp_path)
+    (tmp_path / "demo.log").unlink()
+    heard = [said.partition(":")[0] for said in canaries.heard()]
+    assert heard == ["the log of anybody", "a header", "the database", "the export /export/", "the file demo.log"]
+
+
+def test_what_the_sandbox_gives_out_is_marked(sandbox, anne, publication, settings):
+    settings.NETWORK_URLS = {"mastodon": f"{sandbox.url}/mastodon"}
+    typed = {"access_token": canaries.secret("typed")}
+    accounts.add(sandbox.store, {"network": "mastodon", "handle": "rooms", "credentials": typed})
+    begun = connecting.begin(publication, "mastodon", by=anne, session="s", asked={"server": "rooms.example"})
+    channel = connecting.answer(agree(connecting.address_of(begun)), by=anne, session="s")
+    assert canaries.MARK in channel.credentials["access_token"]

@@ -36,7 +36,8 @@ def net(sandbox, settings):
     settings.NETWORK_URLS = {**settings.NETWORK_URLS, "x": f"{sandbox.url}/x", "facebook": f"{sandbox.url}/graph"}
     settings.NETWORK_APPS = APPS
     keys = {
-        name: f"{name}-of-other" for name in ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
+        name: canaries.secret(f"{name}-of-other")
+        for name in ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
     }
     accounts.add(sandbox.store, {"network": "x", "handle": "other", "credentials": keys})
     register(sandbox, connecting.back())
@@ -106,9 +107,15 @@ def test_a_no_connects_nothing_and_says_so(begin, come_back):
 
 def test_a_page_is_chosen_and_the_persons_token_is_not_kept(begin, net, come_back, anne):
     accounts.add(
-        net.store, {"network": "facebook", "page_id": "2002", "name": "Lake", "credentials": {"page_token": "t2"}}
+        net.store,
+        {
+            "network": "facebook",
+            "page_id": "2002",
+            "name": "Lake",
+            "credentials": {"page_token": canaries.secret("t2")},
+        },
     )
-    moderated = {"page_token": "t3", "tasks": "MODERATE"}
+    moderated = {"page_token": canaries.secret("t3"), "tasks": "MODERATE"}
     accounts.add(net.store, {"network": "facebook", "page_id": "3003", "name": "Club", "credentials": moderated})
     chosen = come_back(agree(connecting.address_of(begin("facebook"))))
     names = [candidate.account for candidate in connecting.candidates(chosen)]

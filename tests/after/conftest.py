@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from publisher import accounts, handing
 from publisher.models import Channel, Post
-from publisher.networks.base import Adapter, Figures
+from publisher.networks.base import Adapter, Figures, Outgoing, Published
+from tests import canaries
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +28,7 @@ def mastodon(sandbox: Any, settings: Any, publication: Any) -> Channel:
 
     settings.NETWORK_URLS = {**settings.NETWORK_URLS, "mastodon": f"{sandbox.url}/mastodon"}
     channel = Channel(publication=publication, network="mastodon", account="rooms@news.example")
-    channel.credentials = {"access_token": "token-of-rooms"}
+    channel.credentials = {"access_token": canaries.secret("token-of-rooms")}
     channel.save()
     wish = {"handle": "@rooms@news.example", "name": "Rooms", "credentials": channel.credentials}
     known.add(sandbox.store, {"network": "mastodon", **wish})
@@ -60,6 +61,10 @@ class Script(Adapter):
     says: dict[str, Figures] = field(default_factory=dict)
     removed: list[str] = field(default_factory=list)
     asked: list[list[str]] = field(default_factory=list)
+
+    def publish(self, outgoing: Outgoing) -> Published:
+        self._fail()
+        return Published(f"made-{outgoing.key}", f"https://there.example/{outgoing.key}")
 
     def remove(self, remote_id: str) -> None:
         self._fail()

@@ -8,8 +8,9 @@ from django.utils import timezone
 from publisher import digests, numbers
 from publisher.cli import answers, publications
 from publisher.models import Channel, Digest, Event, Person, Publication, Source, StandingSection
+from tests.canaries import secret
 
-KEYS = {"consumer_key": "ck", "consumer_secret": "cs", "access_token": "at", "access_token_secret": "ats"}
+KEYS = {name: secret(name) for name in ("consumer_key", "consumer_secret", "access_token", "access_token_secret")}
 NEW = ("publications", "add", "update", "--series", "Update", "--organisation", "Rooms", "--next-number", "120")
 
 
@@ -83,7 +84,7 @@ def test_an_account_is_connected_and_its_secrets_sealed(publisher, publication, 
     assert (answer.status, answer.out) == (0, "Connected x reading_rooms. `publisher check` tries it.\n")
     channel = Channel.objects.get()
     assert channel.credentials == KEYS
-    assert "ats" not in channel.sealed_credentials.split()
+    assert KEYS["access_token_secret"] not in channel.sealed_credentials.split()
     Channel.objects.update(paused=True, attention="X refused our keys.")
     publisher("publications", "connect", "x", "reading_rooms", "--by", "anne", typed=json.dumps(KEYS))
     channel.refresh_from_db()

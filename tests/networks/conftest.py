@@ -17,25 +17,26 @@ from publisher.networks.bluesky import SESSIONS, Bluesky, SignedIn
 from publisher.networks.facebook import Facebook
 from publisher.networks.mastodon import Mastodon
 from publisher.networks.x import X
+from tests.canaries import MARK
 
 # Distinct, and with what URLs and signatures escape: a leak must not hide behind its escapes.
 X_KEYS = {
-    "consumer_key": "canary-consumer-key",
-    "consumer_secret": "canary/consumer+secret=",
-    "access_token": "42-canary-access-token",
-    "access_token_secret": "canary&access token secret",
+    "consumer_key": f"{MARK}-consumer-key",
+    "consumer_secret": f"{MARK}/consumer+secret=",
+    "access_token": f"42-{MARK}-access-token",
+    "access_token_secret": f"{MARK}&access token secret",
 }
 FACEBOOK_KEYS = {
     "page_id": "1001",
-    "page_token": "EAAcanary|page/token+",
-    "app_secret": "canary-app-secret",
+    "page_token": f"EAA{MARK}|page/token+",
+    "app_secret": f"{MARK}-app-secret",
     "version": "v24.0",
 }
-MASTODON_KEYS = {"access_token": "canary/mastodon+token="}
-BLUESKY_KEYS = {"app_password": "canary&app/password+="}
+MASTODON_KEYS = {"access_token": f"{MARK}/mastodon+token="}
+BLUESKY_KEYS = {"app_password": f"{MARK}&app/password+="}
 BLUESKY_DID, BLUESKY_HANDLE = "did:plc:ewvi7nxzyoun6zhxrhs64oiz", "psg.bsky.social"
 # Of a session that stands: what a post is sent with, and what renews it.
-BLUESKY_TOKENS = ("canary/access+jwt=", "canary/refresh+jwt=")
+BLUESKY_TOKENS = (f"{MARK}/access+jwt=", f"{MARK}/refresh+jwt=")
 
 # Long enough for loopback on a busy machine, short enough to wait for in a test.
 IMPATIENT = (0.3, 0.3)

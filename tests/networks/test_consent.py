@@ -14,6 +14,7 @@ from publisher.networks.facebook import Facebook
 from publisher.networks.mastodon import Mastodon
 from publisher.networks.x import X
 from publisher.sandbox import accounts, clock
+from tests import canaries
 from tests.consenting import APPS, agree, register
 
 BACK = "https://publisher.example/staff/channels/answered/"
@@ -163,7 +164,7 @@ def test_consent_on_facebook_gives_the_pages_with_their_own_tokens(sandbox, face
 
 def test_an_end_that_facebook_tells_of_is_kept(sandbox, facebook_way):
     ends = int(datetime(2030, 1, 2, tzinfo=UTC).timestamp())
-    credentials = {"page_id": "1001", "page_token": "token-of-page-1001", "expires_at": str(ends)}
+    credentials = {"page_id": "1001", "page_token": canaries.secret("token-of-page-1001"), "expires_at": str(ends)}
     accounts.add(sandbox.store, {"network": "facebook", "name": "Update", "credentials": credentials})
     (candidate,) = walk(facebook_way)
     adapter = Facebook(
@@ -190,7 +191,7 @@ def test_every_no_on_facebook_has_its_sentence(sandbox, facebook_way):
 
 @pytest.fixture
 def mastodon_way(sandbox):
-    token = {"access_token": "canary-typed-in"}
+    token = {"access_token": canaries.secret("typed-in")}
     accounts.add(sandbox.store, {"network": "mastodon", "handle": "@update@news.example", "credentials": token})
     return mastodon_consent.Consent(app={}, address=f"{sandbox.url}/mastodon")
 

@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from publisher import connecting
 from publisher.models import Channel, Handshake
+from tests import canaries
 from tests.consenting import APPS, agree, register
 
 
@@ -52,7 +53,7 @@ def test_an_account_is_connected_by_consent(as_anne, read, net):
 
 
 def test_who_is_not_signed_in_any_more_leaves_the_code_behind(client, net):
-    answer = client.get(reverse("channel-answered"), {"code": "canary-code", "state": "s"})
+    answer = client.get(reverse("channel-answered"), {"code": canaries.secret("code"), "state": "s"})
     assert (answer.status_code, answer.url) == (302, reverse("sign-in"))
 
 
@@ -66,7 +67,8 @@ def test_an_answer_that_nobody_asked_for_changes_nothing(as_anne, read, net, cha
 
 def test_keys_that_are_typed_in_stand_on_no_page(as_anne, read, net):
     keys = {
-        name: f"canary-{name}" for name in ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
+        name: canaries.secret(name)
+        for name in ("consumer_key", "consumer_secret", "access_token", "access_token_secret")
     }
     wrong = as_anne.post(to_connect(), {"way": "keys", "account": "rooms", **keys, "access_token": ""})
     assert wrong.status_code == 422
@@ -77,7 +79,7 @@ def test_keys_that_are_typed_in_stand_on_no_page(as_anne, read, net):
         as_anne.get(done.url).content.decode(),
         as_anne.get(reverse("channels")).content.decode(),
     ]
-    assert [page for page in pages if "canary" in page] == []
+    assert [page for page in pages if canaries.MARK in page] == []
     assert Channel.objects.get(account="rooms").paused
 
 
