@@ -1,9 +1,12 @@
-"""A NUL in a form, an address or a cookie is an error for people, on every page, and never one of the server."""
+"""What comes in with a form: no character that cannot be stored, and nothing that another site has made."""
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from django.urls import reverse
+from django.test import Client
+from django.urls import URLResolver, get_resolver, reverse
 
 from publisher.models import Campaign, JoinRequest, Publication
 
@@ -48,3 +51,22 @@ def form(name, value, charset):
     """A form of one field, as a client may send it that says so little about itself as this one."""
     body = f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n--b--\r\n'
     return body.encode(), f"multipart/form-data; boundary=b; charset={charset}"
+
+
+def test_no_form_of_the_staff_is_taken_from_another_site(anne):
+    """Every address under /staff/, whatever it does: without the token of our own pages it changes nothing."""
+    abroad = Client(enforce_csrf_checks=True)
+    abroad.force_login(anne)
+    found = {address: abroad.post(address).status_code for address in staff_addresses(get_resolver())}
+    assert len(found) > 100
+    # 405: a page that takes no form at all.
+    assert {address: status for address, status in found.items() if status not in (403, 405)} == {}
+
+
+def staff_addresses(resolver, before="/"):
+    for pattern in resolver.url_patterns:
+        place = before + re.sub(r"<int:\w+>", "1", re.sub(r"<slug:\w+>", "update", str(pattern.pattern)))
+        if isinstance(pattern, URLResolver):
+            yield from staff_addresses(pattern, place)
+        elif place.startswith("/staff/"):
+            yield place
