@@ -62,7 +62,7 @@ def ask_link(email: str, *, network: str) -> None:
 
 
 def waiting() -> QuerySet[LinkRequest]:
-    return LinkRequest.objects.order_by("pk")
+    return LinkRequest.objects.all()
 
 
 def answer(most: int) -> int:
@@ -70,7 +70,7 @@ def answer(most: int) -> int:
 
     Strangers are dropped all at once: else a shower of their addresses would keep the members waiting.
     """
-    found = list(waiting()[:most])
+    found = list(waiting().order_by("pk")[:most])
     known = set(Member.objects.filter(email__in=[one.email for one in found]).values_list("email", flat=True))
     LinkRequest.objects.filter(pk__in=[one.pk for one in found if one.email not in known]).delete()
     for request in found:
