@@ -96,6 +96,8 @@ def alike(text: str) -> str:
     return text.replace("reading", "readng", 1)
 
 
+LATER = {"Retry_After": "30"}
+LATER_THOUGH_DONE = but(429, **LATER)
 LOST = posting(after(wire.no_answer))
 NEVER_ARRIVED = posting(wire.swallow)
 
@@ -142,7 +144,7 @@ BEFORE = (
     _no("307: the address has moved", posting(instead(307, Location="/moved")), REFUSED),
     _no("308: the address has moved", posting(instead(308, Location="/moved")), REFUSED),
     _no("404 as a page", posting(instead(404)), REFUSED),
-    _done("429 of something in front", posting(instead(429, Retry_After="30"))),
+    _done("429 of something in front", posting(instead(429, **LATER))),
 )
 
 AFTER = (
@@ -171,6 +173,7 @@ AFTER = (
     _found("500 as a page after the commit", posting(but(500))),
     _found("502 after the commit", posting(but(502))),
     _found("504 after the commit", posting(but(504))),
+    _found("429 after the commit", posting(LATER_THOUGH_DONE)),
     _done("the answer comes in pieces", posting(after(wire.in_pieces))),
     _done("the answer has the wrong type", posting(after(wire.wrong_type))),
     _done("bytes behind the answer", posting(after(wire.with_more_behind))),
@@ -192,7 +195,12 @@ TIMELINE = (
     _found("lost, and another post of ours says the same", both(LOST, twin)),
     _unseen("lost, and the timeline cannot be read", both(LOST, blind)),
     _unseen("timed out, and the timeline cannot be read", both(posting(after(wire.silence)), blind)),
+    _unseen("429 after the commit, and the timeline cannot be read", both(posting(LATER_THOUGH_DONE), blind)),
     _asked("never arrived, and the timeline cannot be read", both(NEVER_ARRIVED, blind)),
+    _asked("429, nothing done, and the timeline cannot be read", both(posting(instead(429, **LATER)), blind)),
+    _found(
+        "429 after the commit, and the first looks meet 503", both(posting(LATER_THOUGH_DONE), reading(instead(503)))
+    ),
     _asked("never arrived, and almost the same is posted by hand", both(NEVER_ARRIVED, by_hand(alike))),
     _done("never arrived, and the very same is posted by hand", both(NEVER_ARRIVED, by_hand(str))),
 )

@@ -89,6 +89,14 @@ def _in_spite(*names: str) -> tuple[Behaviour, ...]:
     )
 
 
+def _later(*names: str) -> tuple[Behaviour, ...]:
+    """It has done it, says "later", and would do it again."""
+    return tuple(
+        Behaviour(f"says {name}, has done it, and would again", PUBLISHED, fault(name, commit=True), doubt=True)
+        for name in names
+    )
+
+
 def _denied(*names: str) -> tuple[Behaviour, ...]:
     """It has done it, and says that it has not; what is sent again it knows for the same."""
     return tuple(
@@ -104,6 +112,7 @@ OWN = {
         *_named(_X),
         *_in_spite("internal_error", "unreadable", "partial_errors"),
         *_denied("duplicate", "rate_limited", "rate_limited_88"),
+        *_later("rate_limited", "rate_limited_without_reset", "daily_limit_185"),
     ),
     "facebook": (
         *BY_TIMELINE,
@@ -111,6 +120,7 @@ OWN = {
         *_named(_FACEBOOK),
         *_in_spite("code_1", "code_2", "json_500_without_error"),
         *_denied("code_506_1455006", "code_4", "code_32"),
+        *_later("code_4", "code_17", "code_32", "code_341", "code_613", "code_80001"),
     ),
     # Its keys are remembered for an hour, a person may answer later: so nothing saves from a person's mistake.
     "mastodon": (
@@ -118,12 +128,14 @@ OWN = {
         *_named(_MASTODON),
         *_in_spite("internal_error", "remote_data", "race", "id_alone", "dropped"),
         *_denied("rate_limited", "duplicate_record"),
+        *_later("rate_limited", "rate_limited_without_reset", "not_ready"),
     ),
     "bluesky": (
         *MEMORY,
         *_named(_BLUESKY),
         *_in_spite("internal_error", "upstream_failure", "without_uri", "without_cid", "garbled_cid", "elsewhere"),
         *_denied("rate_limited", "invalid_swap"),
+        *_later("rate_limited", "rate_limited_without_reset"),
     ),
 }
 

@@ -90,6 +90,15 @@ def take(post: Post) -> Decimal:
     raise Spent(_held(channel, this, cost, gone), this.name)
 
 
+def set_aside(post: Post) -> None:
+    """As `take`, for a correction that waits until what it corrects is gone. Raises Spent.
+
+    When its turn comes it goes out, whatever else was spent by then: followers would be left with neither.
+    """
+    take(post)
+    Post.objects.filter(pk=post.pk).update(spent_in=month(post.channel).name)
+
+
 def _held(channel: Channel, this: Month, cost: Price, gone: Price) -> str:
     waits = {
         Channel.WhenSpent.ASK: "It waits until somebody releases it.",
@@ -109,7 +118,7 @@ def _tell(channel: Channel, this: Month, gone: Price) -> None:
 
 def set_budget(channel: Channel, amount: Decimal | None, when_spent: str, *, by: Person) -> None:
     """So much a month at most; None: as much as it costs. What is held already waits for its release."""
-    if amount is not None and (not amount.is_finite() or not 0 <= amount < 10**7):
+    if amount is not None and (not amount.is_finite() or not 0 <= amount < 10**6):
         raise Refusal("A budget is an amount of money from 0, such as 12.50.")
     if amount is not None and not prices.currency(channel.network):
         raise Refusal(f"The price table knows of no costs for {channel}: a budget would hold nothing.")

@@ -91,7 +91,7 @@ def tick() -> None:
         _hand_over_digests()
         _hand_over_all("workers.delivery.notice", notices.due())
         _hand_over_all("workers.social.publish", slots.in_turn(posting.due()))
-        removals.make_room()
+        removals.make_room(posting.replaced())
         _hand_over_all("workers.social.remove", removals.due())
         _hand_over_all("workers.social.figures", measures.due())
         _tell_of_posts()

@@ -115,8 +115,7 @@ def _draft(post_set: PostSet, item: Item, channels: list[Channel]) -> list[Post]
     item = Item.objects.select_for_update(of=("self",)).select_related("picture").get(pk=item.pk)
     if item.state != Item.State.QUEUED:
         raise Refusal(f"“{item}” is {item.get_state_display()}: queue it first.")
-    drafted = (posts.draft_of_item(post_set, channel, item) for channel in channels)
-    return [post for post in drafted if post]
+    return posts.drafts_of_item(post_set, channels, item)
 
 
 def _title(items: list[Item]) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date as Date
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
@@ -22,6 +22,8 @@ from .networks.http import web_address
 
 State = Post.State
 _WAITING = (State.DRAFT, State.APPROVED, State.HELD)
+#: When an unknown post is looked for on the network's own timeline, counted from the doubt.
+LOOKS = tuple(timedelta(seconds=seconds) for seconds in (30, 120, 600, 3600))
 #: A follower may have seen it.
 REACHED = (State.PUBLISHING, State.PUBLISHED, State.UNKNOWN, State.REMOVING, State.REMOVED)
 
@@ -68,8 +70,11 @@ def check_text(post: Post, text: str) -> None:
 
 def approve_of(whole: Digest | PostSet, *, by: Person | None) -> None:
     """The posts were in the proof: they are approved with it, and get their times."""
-    for post in whole.posts.filter(state=State.DRAFT):
-        held = _was_held(post)
+    drafts = list(whole.posts.filter(state=State.DRAFT))
+    ever = Event.objects.filter(noun="post", noun_id__in=whole.posts.values("pk"), after=State.HELD)
+    once_held = set(ever.values_list("noun_id", flat=True))
+    for post in drafts:
+        held = post.pk in once_held and _was_held(post)
         move(post, State.APPROVED, by=by, why="with its proof")
         if held:
             move(post, State.HELD, by=by, why="it was held before the approval was void")
@@ -81,29 +86,40 @@ def withdraw_approval(whole: Digest | PostSet, *, by: Person | None) -> None:
         move(post, State.DRAFT, by=by, why="the approval is void", outcome="", **slots.UNPLACED)
 
 
-def draft_of_item(post_set: PostSet, channel: Channel, item: Item) -> Post | None:
-    """A post of an item that belongs to no digest; None where the channel has one of it, whatever it belongs to."""
-    if _went_out_before(channel, item):
-        return None
+def drafts_of_item(post_set: PostSet, channels: list[Channel], item: Item) -> list[Post]:
+    """Posts of an item that belongs to no digest, on each of these channels that has none of it, whatever it is of.
+
+    Worded and illustrated once for each network, however many its accounts are.
+    """
+    has_it = set(item.posts.exclude(state=State.CANCELLED).values_list("channel", flat=True))
+    free = [channel for channel in channels if channel.pk not in has_it]
+    said = {channel.network: channel for channel in free}
+    fields = {network: _fields_of_item(channel, item) for network, channel in said.items()}
+    first = post_set.posts.count() + 1
+    drafts = Post.objects.bulk_create(
+        Post(channel=channel, post_set=post_set, position=position, **fields[channel.network])
+        for position, channel in enumerate(free, first)
+    )
+    for post in drafts:
+        note(post, "drafted", by=None)
+    return drafts
+
+
+def _fields_of_item(channel: Channel, item: Item) -> dict[str, Any]:
     picture, alt = cards.illustration(item, channel.network)
     campaigns = campaigns_of(item, channel.publication.today())
     tags = [each.hashtag for each in campaigns]
     words = {"title": item.title, "teaser": item.teaser, "link": item.link, "hashtags": tags}
-    post = Post.objects.create(
-        channel=channel,
-        campaign=next(iter(campaigns), None),
-        post_set=post_set,
-        item=item,
-        purpose=Post.Purpose.ITEM,
-        state=State.DRAFT,
-        text=_words(Post.Purpose.ITEM, channel, picture is not None, words),
-        link=item.link,
-        picture=picture,
-        image_alt=alt,
-        position=post_set.posts.count() + 1,
-    )
-    note(post, "drafted", by=None)
-    return post
+    return {
+        "campaign": next(iter(campaigns), None),
+        "item": item,
+        "purpose": Post.Purpose.ITEM,
+        "state": State.DRAFT,
+        "text": _words(Post.Purpose.ITEM, channel, picture is not None, words),
+        "link": item.link,
+        "picture": picture,
+        "image_alt": alt,
+    }
 
 
 def drop_of_entry(entry: Entry, *, by: Person | None) -> None:
@@ -164,7 +180,9 @@ def settle(post: Post, *, by: Person, published: bool, remote_url: str = "") -> 
     if published:
         move(post, State.PUBLISHED, by=by, why="seen by a person", remote_url=remote_url, published_at=timezone.now())
     else:
-        line_up_again(post, by=by, why="not there, says a person", due_at=timezone.now(), look_at=None, outcome="")
+        # Looked at enough: where the timeline cannot be read, the next attempt goes by this word.
+        seen = {"look_at": None, "looks": len(LOOKS), "outcome": ""}
+        line_up_again(post, by=by, why="not there, says a person", due_at=timezone.now(), **seen)
 
 
 def line_up_again(post: Post, *, by: Person | None, why: str, **fields: Any) -> None:

@@ -6,6 +6,7 @@ Unlike a post, a removal may be asked for again: twice removed is removed. So wh
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from django.utils import timezone
 from . import accounts, epoch
 from .handing import hand_over
 from .lifecycle import NotAllowed, Overtaken, Refusal, move, note
-from .models import Channel, Item, Person, Post
+from .models import Channel, Person, Post
 from .networks.base import Failure, Refused, TryLater
 from .sealing import CannotUnseal
 
@@ -75,18 +76,9 @@ def take_off(post: Post) -> None:
             move(post, State.REMOVED, by=None, remove_at=None, outcome="")
 
 
-def replaced() -> Any:
-    """Published posts whose correction is approved and waits for nothing but their going."""
-    wanted = Post.objects.filter(state=State.APPROVED, due_at__lte=timezone.now(), channel__paused=False)
-    wanted = wanted.exclude(purpose=Post.Purpose.ERRATUM).exclude(item__state=Item.State.WITHDRAWN)
-    return Post.objects.filter(state=State.PUBLISHED, pk__in=wanted.values("corrects"))
-
-
-def make_room() -> None:
-    """Take off what an approved correction replaces. Nothing is posted before the wrong one is gone."""
-    if epoch.doubt():
-        return
-    for post in replaced():
+def make_room(replaced: Iterable[Post]) -> None:
+    """Take off what approved corrections replace: see posting.replaced. None is posted before the wrong one is gone."""
+    for post in replaced:
         # Overtaken: a person did.
         with suppress(Overtaken):
             _make_room_of(post)

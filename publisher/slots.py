@@ -23,7 +23,7 @@ from . import timetable
 from .handing import hand_over
 from .intake import dates
 from .lifecycle import NotAllowed, Overtaken, Refusal, move, note
-from .models import Channel, Digest, Person, Post, Slot
+from .models import Channel, Digest, Person, Post, PostSet, Slot
 from .timetable import Quiet, Timetable, Weekly
 
 State, Timing = Post.State, Post.Timing
@@ -38,8 +38,12 @@ _NAMED = {
     "spacing": "the distance between its posts",
     "late_after": "what is too late",
 }
+_LONGEST_RULE = timedelta(days=60)
 #: A request may take so long: what a network dates after our intent.
 _LONGEST = timedelta(minutes=15)
+#: Nobody means a time that is further away; and at the ends of the calendar no zone can show it.
+_YEARS = 5
+_FAR = f"That is more than {_YEARS} years away: choose a time that is nearer."
 _EVER = datetime.min.replace(tzinfo=UTC)
 #: What a post is given with its approval, and loses with it.
 UNPLACED: dict[str, Any] = {"due_at": None, "slot_at": None, "timing": Timing.PLANNED, "spent_in": ""}
@@ -71,6 +75,8 @@ def set_rules(channel: Channel, rules: Rules, *, by: Person) -> None:
 
     Refusal where they contradict each other: a weekly time in the quiet hours, two nearer than the distance.
     """
+    if max(rules.spacing, rules.late_after or rules.spacing) > _LONGEST_RULE:
+        raise Refusal(f"A distance, or what is too late, is {_LONGEST_RULE.days} days at most.")
     rules = replace(rules, weekly=tuple(sorted(set(rules.weekly))))
     if wrong := timetable.complaint(Timetable(channel.publication.zone, rules.weekly, rules.quiet, rules.spacing)):
         raise Refusal(wrong)
@@ -114,6 +120,8 @@ def post_now(post: Post, *, by: Person) -> None:
             raise Refusal(f"{channel} is paused: {channel.attention or 'somebody has to look at its account.'}")
         if (public := public_from(post)) > now:
             raise Refusal(f"Its item is public from {on_the_wall(public, channel)}: not before.")
+        if (start := _start_of(post)) > now:
+            raise Refusal(f"{_whole(post)} begins on {on_the_wall(start, channel)}: not before.")
         _retime(post, now, Timing.NOW, by, "sent now")
         hand_over("workers.social.publish", post.pk)
 
@@ -156,8 +164,14 @@ def plan() -> QuerySet[Post]:
 
 
 def on_the_clock(channel: Channel, wall: datetime) -> datetime:
-    """The moment at which the publication's clock shows this: the first, where autumn shows it twice."""
-    return timetable.moment(channel.publication.zone, wall)
+    """The moment at which the publication's clock shows this: the first, where autumn shows it twice.
+
+    A time that names its own zone is a moment already. Refusal where no clock of ours can show it.
+    """
+    try:
+        return wall.astimezone(UTC) if wall.tzinfo else timetable.moment(channel.publication.zone, wall)
+    except OverflowError:
+        raise Refusal(_FAR) from None
 
 
 def time_again(post: Post) -> dict[str, Any]:
@@ -296,19 +310,31 @@ def _quiet(channel: Channel) -> Quiet | None:
 
 def _against(post: Post, channel: Channel, at: datetime) -> str:
     """Why it cannot go out at this time, in a sentence; empty where it can."""
+    if abs(at.year - timezone.now().year) > _YEARS:
+        return _FAR
     table, wall = timetable_of(channel), on_the_wall(at, channel)
     if at <= timezone.now():
         return f"{wall} is past: choose a time to come, or post it now."
-    starts = post.digest.start_at if post.digest else None
-    public = max(public_from(post), starts or _EVER)
-    if at < public:
+    if at < (public := public_from(post)):
         return f"It is public from {on_the_wall(public, channel)}: choose a time after that."
+    if at < (start := _start_of(post)):
+        return f"{_whole(post)} begins on {on_the_wall(start, channel)}: choose a time after that."
     if timetable.is_quiet(table, at):
         return f"{wall} lies in the quiet hours of {channel}, {table.quiet}."
     if near := timetable.crowding(table, at, _taken(channel, at, (post.pk,))):
         apart = f", and two keep {channel.spacing_minutes} minutes apart" if channel.spacing_minutes else ""
         return f"Another post of {channel} goes out on {on_the_wall(near, channel)}{apart}."
     return ""
+
+
+def _whole(post: Post) -> Digest | PostSet | None:
+    return post.digest or post.post_set
+
+
+def _start_of(post: Post) -> datetime:
+    """When what it was approved with begins: until then the approval can be taken back."""
+    whole = _whole(post)
+    return (whole.start_at if whole else None) or _EVER
 
 
 def _retime(post: Post, at: datetime, timing: Post.Timing, by: Person, why: str) -> None:

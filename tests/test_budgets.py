@@ -135,6 +135,17 @@ def test_a_month_is_the_publications_own(x):
 
 
 @time_machine.travel(MARCH, tick=False)
+def test_without_prices_nothing_goes_out_and_staff_are_told_once(connected, x, make_post, editor, settings):
+    for _ in range(2):
+        make_post(x)
+    settings.PRICES.write_text("[x")
+    go(x)
+    told = Channel.objects.get(pk=x.pk)
+    assert (states(), told.paused, Notice.objects.count()) == (["approved", "approved"], True, 1)
+    assert told.attention.startswith(f"The price table {settings.PRICES} cannot be read: ")
+
+
+@time_machine.travel(MARCH, tick=False)
 def test_a_person_who_releases_it_spends_more_than_the_budget(connected, x, make_post, anne):
     make_post(x, charged=Decimal("0.25"), state="published", intent_at=MARCH, remote_id="1")
     make_post(x)

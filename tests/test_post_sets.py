@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 import time_machine
 from django.utils import timezone
 
-from publisher import digests, items, lifecycle, post_sets, posting
+from publisher import digests, items, lifecycle, post_sets, posting, slots
 from publisher.lifecycle import NotAllowed, Overtaken, Refusal
-from publisher.models import Post, PostSet, Publication
+from publisher.models import Channel, Post, PostSet, Publication
 from publisher.networks.base import TryLater
 from publisher.networks.x import X
 from tests.posts import fresh, on_facebook, on_x
@@ -233,7 +234,25 @@ def test_a_set_that_is_out_has_nothing_to_prove(approved, connected, anne):
 
 def test_the_hold_leaves_time_to_take_an_approval_back(post_set, anne, ben):
     post_sets.approve(post_sets.proof(post_set, by=anne), by=ben)
-    first = post_set.posts.order_by("due_at").first().due_at
-    assert first >= timezone.now() + timedelta(minutes=4)
+    first = post_set.posts.order_by("due_at").first()
+    assert first.due_at >= timezone.now() + timedelta(minutes=4)
+    soon = timezone.now() + timedelta(minutes=1)
+    for sooner in (slots.post_now, partial(slots.move_to, at=soon)):
+        with pytest.raises(Refusal, match=r"^Rain in Puno and 1 more begins on \w+ \d+ \w+, \d\d:\d\d: "):
+            sooner(fresh(first), by=anne)
     post_sets.take_back(post_set, by=anne)
     assert (post_set.state, set(states(post_set))) == ("draft", {"draft"})
+
+
+def test_many_channels_of_a_network_are_drafted_with_one_wording_and_few_questions(
+    publication, channels, make_item, anne, django_assert_max_num_queries
+):
+    others = [Channel(publication=publication, network="x", account=f"room{n}") for n in range(20)]
+    Channel.objects.bulk_create(others)
+    item = make_item("Rain in Puno")
+    # A row, and a line of history, for each; the rest does not grow with them.
+    with django_assert_max_num_queries(22 + 40):
+        post_set = post_sets.compose(publication, [item], by=anne)
+    x = post_set.posts.filter(channel__network="x")
+    assert (post_set.posts.count(), x.values("text", "picture").distinct().count()) == (22, 1)
+    assert list(post_set.posts.values_list("position", flat=True)) == list(range(1, 23))

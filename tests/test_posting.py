@@ -190,9 +190,8 @@ def test_a_name_that_another_post_has_is_a_doubt_and_no_error(sending, connected
 
 def test_a_duplicate_answer_is_reconciled_with_the_post_that_is_there(sending, connected):
     post = of(sending, "x")
+    connected.fault("x", "duplicate", "post", times=1, commit=True)
     posting.publish(post)
-    Post.objects.filter(pk=post.pk).update(state="approved", remote_id="", published_at=None)
-    posting.publish(fresh(post))
     assert fresh(post).state == "unknown"
     posting.reconcile(fresh(post))
     assert (fresh(post).state, len(on_x(connected))) == ("published", 1)
@@ -201,6 +200,7 @@ def test_a_duplicate_answer_is_reconciled_with_the_post_that_is_there(sending, c
 def test_after_a_duplicate_answer_the_search_begins_at_the_first_attempt(sending, connected, ben):
     post = of(sending, "x")
     connected.fault("x", "close_after_commit", "post", times=1)
+    connected.fault("x", "unreadable", "timeline", times=1)
     posting.publish(post)
     with time_machine.travel(timezone.now() + timedelta(hours=3)):
         posts.settle(fresh(post), by=ben, published=False)

@@ -119,16 +119,21 @@ class Unknown(Failure):
 
 
 class CannotLook(Failure):
-    """Whether the post stands on the timeline cannot be told. `refused`: because the credentials are not accepted."""
+    """Whether the post stands on the timeline cannot be told. `kind` is that of the refusal, where it was one."""
 
-    def __init__(self, reason: str, *, refused: bool = False) -> None:
+    def __init__(self, reason: str, *, kind: str = "") -> None:
         super().__init__(reason)
-        self.refused = refused
+        self.kind = kind
+
+    @property
+    def refused(self) -> bool:
+        """Because the credentials are not accepted."""
+        return self.kind == "credentials"
 
 
 def cannot_look(problem: Failure) -> CannotLook:
     """What any failure of a question that changes nothing comes to."""
-    return CannotLook(problem.reason, refused=isinstance(problem, Refused) and problem.kind == "credentials")
+    return CannotLook(problem.reason, kind=problem.kind if isinstance(problem, Refused) else "")
 
 
 @dataclass(frozen=True)

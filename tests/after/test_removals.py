@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from django.utils import timezone
 
 from publisher import epoch, posting, removals
 from publisher.lifecycle import NotAllowed, Refusal, history
-from publisher.models import Post
+from publisher.models import Channel, Post
 from publisher.networks.base import Outgoing, Refused, TryLater, Unknown
 
 pytestmark = pytest.mark.django_db
@@ -157,7 +159,7 @@ def correction(post: Post, make_post: Any) -> Post:
 def test_a_corrected_post_waits_until_the_wrong_one_is_gone(post, correction, script):
     assert not posting.due().exists()
 
-    removals.make_room()
+    removals.make_room(posting.replaced())
     assert fresh(post).state == "removing"
     assert not posting.due().exists()
     removals.take_off(fresh(post))
@@ -168,15 +170,52 @@ def test_a_corrected_post_waits_until_the_wrong_one_is_gone(post, correction, sc
 def test_nothing_is_removed_for_a_correction_that_may_not_go_out(post, correction, script):
     for change in ({"state": "draft"}, {"state": "held"}, {"due_at": timezone.now() + timedelta(hours=1)}):
         Post.objects.filter(pk=correction.pk).update(**{"state": "approved", "due_at": timezone.now(), **change})
-        removals.make_room()
+        removals.make_room(posting.replaced())
     assert fresh(post).state == "published"
+
+
+def test_nothing_is_removed_for_a_correction_that_would_be_held_back(post, correction, script, anne):
+    """It is late, nobody can pay for it, or the account rests: followers keep what they have."""
+    soon = timezone.now() + timedelta(minutes=5)
+    for change in ({"due_at": timezone.now() - timedelta(hours=7)}, {"due_at": timezone.now(), "not_before": soon}):
+        Post.objects.filter(pk=correction.pk).update(state="approved", **change)
+        removals.make_room(posting.replaced())
+    assert (fresh(post).state, fresh(correction).outcome[:16]) == ("published", "This was due on ")
+
+
+@pytest.fixture
+def priced(post: Post, settings: Any, tmp_path: Path) -> Channel:
+    """Ten cents a post, and ten a month."""
+    settings.PRICES = tmp_path / "prices.toml"
+    settings.PRICES.write_text('[mastodon]\ncurrency = "USD"\n"post" = "0.10"\n')
+    Channel.objects.filter(pk=post.channel_id).update(budget=Decimal("0.10"))
+    return Channel.objects.get(pk=post.channel_id)
+
+
+def test_a_correction_for_which_no_money_is_left_lets_the_wrong_one_stand(priced, post, correction, script):
+    Post.objects.filter(pk=post.pk).update(charged=Decimal("0.10"), intent_at=timezone.now())
+    removals.make_room(posting.replaced())
+
+    assert (fresh(post).state, fresh(correction).state) == ("published", "held")
+    assert fresh(correction).outcome.startswith("This costs 0.10 USD, and 0.10 USD of ")
+
+
+def test_money_that_was_set_aside_for_a_correction_is_there_when_the_wrong_one_is_gone(
+    priced, post, correction, script, make_post, items
+):
+    removals.make_room(posting.replaced())
+    make_post(priced, items[1], charged=Decimal("0.10"), intent_at=timezone.now())
+    removals.take_off(fresh(post))
+    posting.publish(fresh(correction))
+
+    assert (fresh(post).state, fresh(correction).state) == ("removed", "published")
 
 
 def test_where_the_wrong_one_cannot_be_removed_its_correction_is_held(post, correction, script):
     script.failures = [Refused("Facebook lets us remove nothing.", kind="permission")]
-    removals.make_room()
+    removals.make_room(posting.replaced())
     removals.take_off(fresh(post))
-    removals.make_room()
+    removals.make_room(posting.replaced())
 
     assert (fresh(post).state, fresh(correction).state, script.removed) == ("published", "held", [])
     assert fresh(correction).outcome.startswith("What it corrects still stands. It could not be removed: Facebook")
@@ -186,6 +225,6 @@ def test_an_erratum_waits_for_nothing(post, script, make_post):
     erratum = make_post(
         post.channel, post.item, purpose="erratum", corrects=post, state="approved", due_at=timezone.now()
     )
-    removals.make_room()
+    removals.make_room(posting.replaced())
 
     assert (fresh(post).state, list(posting.due())) == ("published", [erratum])

@@ -39,7 +39,7 @@ def test_a_wrong_post_is_counted_removed_and_posted_anew(sending, connected, ann
     posting.publish(fresh(anew))
     assert [text.split("\n")[0] for text in there()] == ["Books cross the lake"]
 
-    removals.make_room()
+    removals.make_room(posting.replaced())
     removals.take_off(fresh(wrong))
     assert (fresh(wrong).state, fresh(wrong).outcome, there()) == ("removed", "", [])
     posting.publish(fresh(anew))
