@@ -42,6 +42,10 @@ def plainly(app: typer.Typer) -> None:
         app()
     except SENTENCES as problem:
         _fail(str(problem))
+    except UnicodeEncodeError as problem:
+        if problem.reason != "surrogates not allowed":
+            raise
+        _fail("What was typed holds bytes that are no text in UTF-8: nothing was changed. Type them anew.")
     except (OperationalError, ProgrammingError) as problem:
         _fail(_about_the_database(problem))
 

@@ -100,7 +100,8 @@ def _as_seen(found: PostSet, sha256: str) -> Any:
 
 
 def _items(publication: Publication, ids: list[int]) -> list[Item]:
-    found = publication.items.in_bulk(ids)
+    # A longer number is no id, and more than a database takes.
+    found = publication.items.in_bulk([pk for pk in ids if pk < 2**63])
     if missing := [str(pk) for pk in ids if pk not in found]:
         raise Refusal(f"There is no item {', '.join(missing)} of {publication.series}: see `publisher items list`.")
     return [found[pk] for pk in dict.fromkeys(ids)]

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from django.utils import timezone
 
-from .. import epoch, posting, posts
+from .. import epoch, posting, posts, slots
 from ..lifecycle import Refusal
 from ..models import Channel, Post, Publication
 from .answers import By, In, Json, as_json, say, table, the_person, the_publication
@@ -60,13 +60,12 @@ def release(post_id: int, by: By = None) -> None:
 
 
 @app.command()
-def publish(post_id: int) -> None:
+def publish(post_id: int, by: By = None) -> None:
     """Post an approved post now, without waiting for its slot or for the workers."""
-    post = named(post_id)
+    post, person = named(post_id), the_person(by)
     if doubt := epoch.doubt():
         raise Refusal(doubt)
-    at_once = {"due_at": timezone.now(), "not_before": None, "slot_at": None, "timing": Post.Timing.NOW}
-    Post.objects.filter(pk=post.pk, state=Post.State.APPROVED).update(**at_once)
+    slots.post_now(post, by=person)
     posting.publish(post)
     post.refresh_from_db()
     say(f"{post.get_state_display()}: {post.remote_url or post.outcome or 'not yet; see its digest'}")

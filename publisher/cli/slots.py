@@ -16,7 +16,7 @@ from .posts import named, the_channel
 
 app = typer.Typer(help="When posts go out: the timetables of channels, the plan.", no_args_is_help=True)
 Times = Annotated[list[str] | None, typer.Argument(metavar="'MON 09:00'…", help="Instead of those that were set.")]
-Minutes = Annotated[int | None, typer.Option(min=0, metavar="MINUTES")]
+Minutes = Annotated[int | None, typer.Option(min=0, max=60 * 24 * 60, metavar="MINUTES")]
 
 
 @app.command()
@@ -120,7 +120,8 @@ def _quiet(text: str) -> Quiet | None:
 
 
 def _clock(text: str) -> time:
-    return time.fromisoformat(text.strip().zfill(5))
+    # Without a zone: it is the publication's.
+    return time.fromisoformat(text.strip().zfill(5)).replace(tzinfo=None)
 
 
 def _moment(text: str) -> datetime:

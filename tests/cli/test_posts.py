@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from publisher.models import Channel, Event
 
 
@@ -21,3 +23,16 @@ def test_a_channel_that_is_not_there_is_told_with_those_that_are(publisher, chan
     answer = publisher("posts", "resume-channel", "x", "reading_room", "--by", "anne")
     connected = "facebook Andean Reading Rooms, x reading_rooms"
     assert (answer.status, answer.err) == (1, f"There is no channel x reading_room. Connected: {connected}.\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["compose", "9" * 30], f"There is no item {'9' * 30} of Update: see `publisher items list`.\n"),
+        (["hold", "9" * 30], f"There is no post {'9' * 30}: see `publisher posts list`.\n"),
+        (["resume-channel", "x", "r\udcfcm"], "What was typed holds bytes that are no text in UTF-8: nothing was "),
+    ],
+)
+def test_what_no_database_takes_is_told_and_changes_nothing(publisher, channels, anne, words, says):
+    answer = publisher("posts", *words, "--by", "anne")
+    assert (answer.status, answer.err[: len(says)], Event.objects.count()) == (1, says, 0)

@@ -86,6 +86,12 @@ def test_a_post_is_moved_on_the_publications_clock_or_sent_now(publisher, channe
     assert publisher("slots", "move", str(post.pk), "soon", "--by", "anne").err == (
         "“soon” is no time: give a day and an hour, as '2007-03-31 09:00'.\n"
     )
+    moved = publisher("slots", "move", str(post.pk), "2027-03-30 10:30+05:00", "--by", "anne")
+    assert moved.out == "It goes out on Tue 30 Mar 2027 06:30.\n"
+    for never in ("0001-01-01 00:00", "9999-12-31 23:59", "9999-12-31 23:59-12:00"):
+        assert publisher("slots", "move", str(post.pk), never, "--by", "anne").err == (
+            "That is more than 5 years away: choose a time that is nearer.\n"
+        )
     assert (
         publisher("slots", "now", str(post.pk), "--by", "anne").out == "It goes out with the next tick of the clock.\n"
     )

@@ -147,7 +147,7 @@ def test_a_post_is_held_and_released(approved, prepared, typed, publisher):
         **{post.pk: "published" for post in others},
     }
     typed("posts", "release", held.pk, "--by", "anne")
-    assert typed("posts", "publish", held.pk).startswith("published: http")
+    assert typed("posts", "publish", held.pk, "--by", "anne").startswith("published: http")
     refused = publisher("posts", "settle", held.pk, "--there", "--by", "anne")
     assert (refused.status, "is published, not unknown" in refused.err) == (1, True)
 

@@ -100,7 +100,8 @@ def _weekly(given: QueryDict) -> tuple[Weekly, ...]:
 
 def _clock(text: str, days: list[int]) -> time:
     try:
-        return time.fromisoformat(text.strip())
+        # Without a zone: it is the publication's.
+        return time.fromisoformat(text.strip()).replace(tzinfo=None)
     except ValueError as problem:
         ticked = ", ".join(WEEKDAYS[day] for day in days)
         raise Refusal(f"Give the row in which {ticked} is ticked a time, such as 09:00.") from problem
