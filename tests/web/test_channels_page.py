@@ -130,3 +130,10 @@ def test_a_proof_shows_what_each_post_and_all_of_them_cost(as_ben, read, channel
     costs = [Decimal(said.split()[1]) for said in page(".price")]
     assert (len(costs), page.one("#cost")) == (4, f"{sum(costs):f} USD")
     assert all(cost in (Decimal("0.20"), Decimal("0.205")) for cost in costs)
+
+
+def test_a_page_of_prices_that_cannot_be_read_says_so(as_anne, channels, settings, tmp_path):
+    settings.PRICES = tmp_path / "prices.toml"
+    answer = as_anne.get(reverse("channels"))
+    said = f"The price table {settings.PRICES} cannot be read"
+    assert (answer.status_code, said in answer.content.decode()) == (503, True)

@@ -120,3 +120,9 @@ def test_a_page_of_a_set_is_for_staff(post_set, client):
         assert client.get(to(name, post_set.pk)).status_code == 302
     assert client.post(to("post-set-cancel", post_set.pk), {"why": "x"}).status_code == 302
     assert PostSet.objects.get(pk=post_set.pk).state == "draft"
+
+
+def test_a_large_set_is_shown_page_by_page(post_set, as_anne, read, monkeypatch):
+    monkeypatch.setattr("publisher.web.staff.post_sets.PER_PAGE", 3)
+    pages = [as_anne.get(f"{to('post-set', post_set.pk)}?page={number}").content.decode() for number in (1, 2)]
+    assert [page.count('id="post-') for page in pages] == [3, post_set.posts.count() - 3]

@@ -9,7 +9,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from publisher.lifecycle import Refusal
@@ -26,8 +26,19 @@ class StaffRequest(HttpRequest):
 
 
 def page(view: View) -> View:
-    """For anyone of the staff who is signed in, and nothing changes by looking."""
-    return login_required(require_safe(view))
+    """For anyone of the staff who is signed in, and nothing changes by looking.
+
+    Where something stands in its way that somebody has to mend, as a price table that cannot be read, it says what.
+    """
+
+    @wraps(view)
+    def door(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        try:
+            return view(request, *args, **kwargs)
+        except Refusal as refusal:
+            return render(request, "staff/refused.html", {"why": str(refusal)}, status=503)
+
+    return login_required(require_safe(door))
 
 
 def deed(back: str) -> Callable[[Callable[..., str | HttpResponse | None]], View]:

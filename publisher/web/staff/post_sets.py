@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -21,6 +22,8 @@ from .telling import newest
 
 #: So many sets stand on the page; older ones are in the history of their items.
 SHOWN = 50
+#: So many posts of a set.
+PER_PAGE = 100
 
 
 @page
@@ -57,9 +60,11 @@ def compose(request: StaffRequest, slug: str) -> HttpResponse:
 def detail(request: StaffRequest, pk: int) -> HttpResponse:
     post_set = _set(pk)
     listed = post_set.posts.exclude(state=Post.State.CANCELLED).select_related("channel__publication", "item")
-    said = [of_post(post) for post in listed.defer("item__body")]
+    shown = Paginator(listed.defer("item__body"), PER_PAGE).get_page(request.GET.get("page"))
+    said = [of_post(post) for post in shown]
     context = {
         "post_set": post_set,
+        "listed": shown,
         "publication": post_set.publication,
         "channels": by_channel(one for one in said if one.post.state == Post.State.DRAFT),
         "under_way": [(one, posts.evidence(one.post)) for one in said if one.post.state != Post.State.DRAFT],
@@ -159,4 +164,4 @@ def _called(channel: Channel) -> str:
 
 
 def _numbers(request: StaffRequest, name: str) -> list[int]:
-    return [int(given) for given in request.POST.getlist(name) if given.isdecimal()]
+    return [int(given) for given in request.POST.getlist(name) if given.isdecimal() and len(given) < 19]
