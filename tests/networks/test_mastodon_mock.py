@@ -1,15 +1,18 @@
 """The adapter for Mastodon against a server that others have written: mastodon-mock."""
 
 import importlib.util
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import requests
 
-from publisher.networks import connect
+from publisher.networks import connect, http
 from publisher.networks.base import Account, Figures, Network, Outgoing, Picture, Refused
 from tests.sandbox.conftest import PNG
 
@@ -90,6 +93,43 @@ def test_figures_are_read_and_a_post_is_taken_off(mastodon: Network) -> None:
     mastodon.remove(published.remote_id)
 
     assert mastodon.figures([published.remote_id]) == {}
+
+
+def test_every_request_of_the_adapter_is_one_that_it_answers(mastodon: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("publisher.networks.mastodon.PAGE", 1)
+    mastodon._patience, answered, request = (0,), {}, http.Session.request
+
+    def noted(self: http.Session, method: str, url: str, **more: Any) -> requests.Response:
+        response = request(self, method, url, **more)
+        answered[f"{method} {re.sub('/[0-9]+', '/…', urlsplit(url).path)}"] = response
+        return response
+
+    monkeypatch.setattr(http.Session, "request", noted)
+    picture = Picture(PNG, "image/png", "A dam")
+    older, newer = (mastodon.publish(outgoing(name, f"{name} {LINK}", picture)) for name in ("older", "newer"))
+    # It prepares a picture at once; a server of others may need a moment, and is asked.
+    mastodon._wait_for(answered["POST /api/v2/media"].json()["id"])
+    found = mastodon.find(outgoing("older", f"older {LINK}"), since=a_minute_ago())
+    mastodon.figures([older.remote_id, newer.remote_id])
+    mastodon.check()
+    mastodon.remove(newer.remote_id)
+
+    assert found.remote_id == older.remote_id
+    # Of itself it says what an app may do to apps alone, and Mastodon to whoever the app speaks for.
+    assert answered.pop("GET /api/v1/apps/verify_credentials").status_code == 401
+    assert {asked: response.status_code for asked, response in answered.items()} == dict.fromkeys(
+        [
+            "POST /api/v2/media",
+            "POST /api/v1/statuses",
+            "GET /api/v1/media/…",
+            "GET /api/v1/accounts/verify_credentials",
+            "GET /api/v1/accounts/…/statuses",
+            "GET /api/v1/statuses",
+            "GET /api/v2/instance/",
+            "DELETE /api/v1/statuses/…",
+        ],
+        200,
+    )
 
 
 def test_a_check_names_the_account(mastodon: Network) -> None:

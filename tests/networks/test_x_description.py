@@ -10,7 +10,7 @@ from email import message_from_bytes
 from email.policy import HTTP
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 import jsonschema
 import pytest
@@ -20,6 +20,7 @@ from referencing.jsonschema import DRAFT202012
 from publisher.networks import connect
 from publisher.networks.base import Outgoing, Picture
 from publisher.networks.x import X
+from publisher.networks.x_consent import REFRESH, SCOPES, Consent
 from tests.networks.conftest import X_KEYS, Asked, Script, reply
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,6 +46,7 @@ class Description:
 
     def __init__(self, found: Any) -> None:
         self.paths, self.parameters = found["paths"], found["components"]["parameters"]
+        self.consent = found["components"]["securitySchemes"]["OAuth2UserToken"]["flows"]["authorizationCode"]
         self.registry: Registry[Any] = Registry().with_resource("x", Resource(found, DRAFT202012))
 
     def satisfied_by(self, asked: Asked) -> str:
@@ -61,7 +63,8 @@ class Description:
         self._check_body(operation.get("requestBody"), asked)
         schemes = {"OAuth": "UserToken", "Bearer": "OAuth2UserToken"}
         wanted = schemes[asked.headers["Authorization"].partition(" ")[0]]
-        assert wanted in {name for way in operation["security"] for name in way}
+        ways = {name: scopes for way in operation["security"] for name, scopes in way.items()}
+        assert set(ways[wanted]) <= set(SCOPES)
         return f"{asked.method} {path}"
 
     def _operation(self, asked: Asked) -> tuple[str, Any]:
@@ -132,6 +135,24 @@ def test_every_request_is_one_that_x_describes(description: Description, script:
         "GET /2/tweets",
         "GET /2/tweets",
     ]
+
+
+def test_what_connects_an_account_and_renews_its_keys_is_what_x_describes(
+    description: Description, script: Script
+) -> None:
+    way = Consent(app={"client_id": "canary-of-an-app"}, address=script.address)
+    tokens = {"access_token": "canary-1", "refresh_token": "canary-2", "expires_in": 7200, "scope": " ".join(SCOPES)}
+    script.play(reply(200, tokens), ME)
+    way.finish(back="https://rooms.example/", answer={"code": "canary-3"}, kept={"verifier": "canary-4"})
+    script.play(reply(200, tokens))
+    way.renew({REFRESH: "canary-2"})
+
+    token, me, renewal = script.asked
+    described = ("POST", urlsplit(description.consent["tokenUrl"]).path)
+    assert {(asked.method, asked.path) for asked in (token, renewal)} == {described}
+    assert {asked.headers.get_content_type() for asked in (token, renewal)} == {"application/x-www-form-urlencoded"}
+    assert description.satisfied_by(me) == "GET /2/users/me"
+    assert set(SCOPES) <= set(description.consent["scopes"])
 
 
 @pytest.mark.parametrize(
