@@ -1,18 +1,20 @@
 """How fast a list of members is taken in, and how much memory that takes: `python benchmarks/members.py`.
 
 The command itself is run, in a process of its own, from its start to its end: every address is looked at, and each
-member gets a subscription and a consent. One line of the list in a thousand is no address; those must be rejected.
+member gets a subscription and a consent. One line of the list in a thousand is broken, in one of seven ways: each of
+these must be reported with its number, and no other.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,20 +31,39 @@ BROKEN = 1_000
 PUBLISHER = [sys.executable, "-m", "publisher"]
 
 
-def write_list(file: Path, rows: int) -> None:
-    with file.open("w", encoding="utf-8") as lines:
-        lines.write("email,first_name,last_name,since\n")
+#: Each is one broken line, in turn: no address, a quotation mark that stays open, a NUL, too many cells, an address
+#: that may be cut, more than a line may have, and what no encoding reads.
+BREAKS: tuple[Callable[[bytes], bytes], ...] = (
+    lambda line: line.replace(b"@", b" at "),
+    lambda line: b'"' + line,
+    lambda line: line.replace(b",", b",\0", 1),
+    lambda line: line.replace(b",", b",a,b,", 1),
+    lambda line: line.partition(b"@")[0],
+    lambda line: line + b"x" * 70_000,
+    lambda line: line.replace(b",", b",\x81", 1),
+)
+
+
+def write_list(file: Path, rows: int) -> list[int]:
+    """Write it; the numbers of its broken lines."""
+    broken = []
+    with file.open("wb") as lines:
+        lines.write(b"email,first_name,last_name,since\n")
         for n in range(rows):
-            lines.write(_line(n))
+            line = _line(n).encode()
+            if n % BROKEN == BROKEN - 1:
+                line = BREAKS[len(broken) % len(BREAKS)](line)
+                broken.append(n + 2)
+            lines.write(line + b"\n")
+    return broken
 
 
 def _line(n: int) -> str:
     first, last = FIRST[n % len(FIRST)], LAST[n % len(LAST)]
     # A prime step, so that the addresses come in no order, as on a real list.
     name = f"{['ariel', 'sasha', 'kim', 'robin'][n % 4]}.{n * 7_368_787 % 99_999_989}"
-    at = " at " if n % BROKEN == BROKEN - 1 else "@"
     domain = PROVIDERS[n // 2 % len(PROVIDERS)] if n % 2 else f"mail{n * 31 % SMALL}.example"
-    return f"{name}{at}{domain},{first},{last},2007-03-{n % 28 + 1:02}\n"
+    return f"{name}@{domain},{first},{last},2007-03-{n % 28 + 1:02}"
 
 
 def import_(file: Path, environment: Mapping[str, str]) -> dict[str, Any]:
@@ -68,11 +89,13 @@ def measure(rows: int, database: str, again: bool) -> list[dict[str, Any]]:
         surroundings.migrate(crew, environment)
         _set_up(environment)
         file = place / "members.csv"
-        write_list(file, rows)
+        broken = write_list(file, rows)
         told = [import_(file, environment) for _ in range(2 if again else 1)]
         mib = round(file.stat().st_size / 2**20, 1)
-    if (told[0]["added"], told[0]["rejected"]) != (rows - rows // BROKEN, rows // BROKEN):
-        raise SystemExit(f"The import counted wrong: {told[0]}")
+        with Path(told[0]["report"]).open(encoding="utf-8-sig", newline="") as report:
+            reported = [int(row["line"]) for row in csv.DictReader(report)]
+    if (told[0]["added"], told[0]["rejected"], reported) != (rows - len(broken), len(broken), broken):
+        raise SystemExit(f"The import lost a line, or told of a wrong one: {told[0]}")
     return [_figures(rows, mib, database, one) for one in told]
 
 

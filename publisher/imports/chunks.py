@@ -80,7 +80,7 @@ def read_in(reading: Reading, rows: Callable[[], int], wanted: Wanted = ALL) -> 
 
 def _fill(chunk: Chunk, reading: Reading, records: Iterator[Record | Broken], rows: int, wanted: Wanted) -> bool:
     """So many records into the chunk; False where there are no more."""
-    people, broken, named = chunk.people, chunk.broken, _named
+    people, broken, named = chunk.people, chunk.broken, members.one_line
     rest: tuple[str, ...] | None = ()
     for _ in range(rows):
         record = next(records, None)
@@ -148,10 +148,6 @@ def _read(typed: str) -> datetime | None:
             continue
         return at if at.tzinfo else at.replace(tzinfo=UTC)
     return None
-
-
-#: The same names come again and again.
-_named = lru_cache(maxsize=20_000)(members.one_line)
 
 
 def _by(pattern: str) -> Callable[[str], datetime]:

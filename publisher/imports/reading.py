@@ -119,26 +119,17 @@ class Reading:
         return f"The column “{twice[0][:60]}” cannot be two things at once." if twice else ""
 
     def _record(self, line: str) -> Record | Broken:
-        number, cells = self._number, self._plainly(line)
-        if cells is None:
-            cells, more = self._cells(line)
-            if why := self._wrong("".join([line, *more]) if more else line, cells, more):
-                self._give_back(more)
-                return Broken(number, why, shown(line))
-            assert cells is not None
+        number, (cells, more) = self._number, self._cells(line)
+        if why := self._wrong("".join([line, *more]) if more else line, cells, more):
+            self._give_back(more)
+            return Broken(number, why, shown(line))
+        assert cells is not None
         if self._lost and not line.isascii():
             cells = [_guessed(cell) for cell in cells]
         cells += [""] * (self._width - len(cells) + 1)  # one more than named: for a column that is not there
         if self._more:
             self.more = {name: _plain(cells[at]) for name, at in self._more.items()}
         return number, _plain(cells[self._email]), _plain(cells[self._first]), _plain(cells[self._last])
-
-    def _plainly(self, line: str) -> list[str] | None:
-        """The cells of a line of which nothing can be wrong, as nearly all are; None where it has to be looked at."""
-        if '"' in line or "\0" in line or len(line) > LONGEST or (self._lost and not line.isascii()):
-            return None
-        cells = line.split(self._delimiter)
-        return cells if len(cells) == self._width else None
 
     def _wrong(self, text: str, cells: list[str] | None, more: list[str]) -> str:
         """What is wrong with this record; nothing, mostly."""
@@ -191,7 +182,7 @@ class Reading:
         return '"' not in line and len(cells) == self._width and "@" in cells[self._email]
 
     def _cells(self, line: str) -> tuple[list[str] | None, list[str]]:
-        """As `_parse`; two more ways in which lines are written are quicker to take apart by hand."""
+        """As `_parse`; the two ways in which nearly all lines are written are quicker to take apart by hand."""
         if '"' not in line:
             return line.split(self._delimiter), []
         if line[0] == line[-1] == '"':
@@ -242,8 +233,7 @@ class Reading:
 
     def _weigh(self, text: str) -> None:
         if not text.isascii():
-            lost = len(_LOST.findall(text))
-            self._lost += lost
+            self._lost += len(_LOST.findall(text))
             # By the bytes that were more than letters: what is no UTF-8 is one byte each.
             self._read += len(text.encode(errors="surrogateescape")) - len(text)
 

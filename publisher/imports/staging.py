@@ -107,19 +107,9 @@ def bring(people: list[str], terms: Terms) -> Counted:
     while True:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                _hurry(cursor)
                 return _bring(cursor, people, terms)
         except _Overtaken:
             continue
-
-
-def _hurry(cursor: CursorWrapper) -> None:
-    """Nobody waits for the disk after each chunk: what a power cut takes of the last ones, the import run again brings.
-
-    Whoever writes down that it is over waits for all of it.
-    """
-    if connection.vendor == "postgresql":
-        cursor.execute("SET LOCAL synchronous_commit TO off")
 
 
 def _bring(cursor: CursorWrapper, people: list[str], terms: Terms) -> Counted:

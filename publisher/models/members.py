@@ -117,7 +117,8 @@ class Consent(models.Model):
     wording = models.TextField(blank=True)
     #: From where: the network alone ("192.0.2.0/24"), which tells what an address tells here, and nobody's line.
     network = models.CharField(max_length=43, blank=True, default="", db_default="")
-    by = models.ForeignKey(Person, models.SET_NULL, null=True, blank=True, related_name="+")
+    # Without an index: a list brings a million rows of one person's, and nobody asks for all that they brought.
+    by = models.ForeignKey(Person, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False)
     at = models.DateTimeField(default=timezone.now)
     confirmed_at = models.DateTimeField(null=True, blank=True)
 

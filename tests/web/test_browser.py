@@ -11,8 +11,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
-from publisher import connecting, digests, post_sets, posting
-from publisher.models import Delivery, Digest, Post
+from publisher import connecting, digests, post_sets, posting, segments, uploads
+from publisher.models import Delivery, Digest, MembersOfDay, Post
 from tests import consenting
 
 playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -318,6 +318,8 @@ def test_every_page_can_be_used_by_everybody(
     pages = ["/staff/items/", item, "/staff/digests/", to("digest", draft), to("digest", review)]
     pages += [to("proof", review), to("sending", digest), "/staff/sign-in/"]
     pages[:0] = ["/staff/sets/", to("post-set", sets[0]), to("post-set-proof", sets[1])]
+    if (scheme, width) in LOOKS[::3]:
+        pages[:0] = about_members(digest, members[0], anne)
     for address in pages:
         if address == "/staff/sign-in/":
             page.get_by_role("button", name="Sign out").click()
@@ -326,6 +328,19 @@ def test_every_page_can_be_used_by_everybody(
         found = Axe().run(page, options={"iframes": False})
         assert found.violations_count == 0, f"{address}: {found.generate_report()}"
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
+
+
+def about_members(digest: Any, member: Any, anne: Any) -> list[str]:
+    """The pages of members, lists, segments, what is kept and readers, with something on each."""
+    of = digest.publication
+    digest.clicks.create(entry=digest.entries.first(), day=of.today(), by="person", count=3)
+    MembersOfDay.objects.create(publication=of, day="2016-05-01", joined=4)
+    content = [b"email;Wer\nrosa@members.example;Rosa\nno address;Luis\n"]
+    upload = uploads.put(of, content, name="a.csv", what="members", by=anne)
+    segment = segments.add(of, "Spanish", {"languages": ["es"]}, by=anne)
+    each = {"member": member.pk, "member-list": upload.pk, "member-segment": segment.pk}
+    pages = ["members", "member-lists", "member-segments", "member-kept", "figures-readers"]
+    return [*map(reverse, pages), *(reverse(name, args=[pk]) for name, pk in each.items())]
 
 
 def sent_by(ben: Any, proof: Any) -> Any:
