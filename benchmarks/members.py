@@ -46,7 +46,7 @@ BREAKS: tuple[Callable[[bytes], bytes], ...] = (
 
 def write_list(file: Path, rows: int) -> list[int]:
     """Write it; the numbers of its broken lines."""
-    broken = []
+    broken: list[int] = []
     with file.open("wb") as lines:
         lines.write(b"email,first_name,last_name,since\n")
         for n in range(rows):
