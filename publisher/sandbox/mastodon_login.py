@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import secrets
 from typing import Any
+from uuid import uuid4
 
 from aiohttp import web
 
@@ -24,7 +25,7 @@ def routes(store: Store) -> list[web.RouteDef]:
         form = dict(await request.post())
         if not (form.get("client_name") and form.get("redirect_uris")):
             return web.json_response({"error": "Validation failed: Application name can't be blank"}, status=422)
-        names = {"client_id": secrets.token_urlsafe(32), "client_secret": secrets.token_urlsafe(32)}
+        names = {"client_id": uuid4().hex, "client_secret": secrets.token_urlsafe(32)}
         oauth2.add_app(store, "mastodon", redirect_uri=str(form["redirect_uris"]), **names)
         return web.json_response({"id": "1", "name": str(form["client_name"]), "website": None, **names})
 

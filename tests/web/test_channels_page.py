@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from publisher import connecting
 from publisher.models import Channel, Handshake
+from publisher.sandbox import accounts
 from tests import canaries
 from tests.consenting import APPS, agree, register
 
@@ -50,6 +51,19 @@ def test_an_account_is_connected_by_consent(as_anne, read, net):
     assert page("#messages p") == ["reading_rooms is connected, and may post."]
     assert Channel.objects.get(network="x").credentials.keys() > {"oauth2_token"}
     assert not Handshake.objects.exists()
+
+
+def test_an_account_on_a_server_of_its_own_is_connected_by_naming_the_server(as_anne, read, net, settings):
+    settings.NETWORK_URLS = {**settings.NETWORK_URLS, "mastodon": "https://{server}"}
+    wrong = as_anne.post(to_connect(network="mastodon"), {"way": "consent", "server": "https://rooms.example"})
+    assert (wrong.status_code, "write it as mastodon.example" in wrong.content.decode()) == (422, True)
+    settings.NETWORK_URLS = {**settings.NETWORK_URLS, "mastodon": f"{net.url}/mastodon"}
+    known = {"network": "mastodon", "handle": "rooms", "credentials": {"access_token": canaries.secret("typed")}}
+    accounts.add(net.store, known)
+    answer = as_anne.post(to_connect(network="mastodon"), {"way": "consent", "server": "rooms.example"})
+    (address,) = read(as_anne.get(answer.url)).values("#next", "href")
+    answer = as_anne.get(reverse("channel-answered"), agree(address))
+    assert read(as_anne.get(answer.url))("#messages p") == ["@rooms@rooms.example is connected, and may post."]
 
 
 def test_who_is_not_signed_in_any_more_leaves_the_code_behind(client, net):
