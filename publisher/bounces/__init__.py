@@ -28,7 +28,7 @@ from django.utils import timezone
 from .. import digests, lifecycle, links, members, notices
 from ..delivery import evidence, manners
 from ..lifecycle import Overtaken, Refusal
-from ..models import Bounce, Delivery, Digest, Mailbox, Person, Subscription
+from ..models import Bounce, Delivery, Digest, Mailbox, Member, Person, Subscription
 from .reading import Report, read
 from .wordings import Kind
 
@@ -292,6 +292,31 @@ def reasons(digest: Digest, most: int = 5) -> list[dict[str, Any]]:
     rows = digest.bounces.exclude(kind=Bounce.Kind.COMPLAINT).values("kind", "code", "enhanced").order_by()
     found = rows.annotate(count=Count("pk"), one=Min("says")).order_by("-count", "kind", "enhanced", "code")
     return [dict(row) for row in found[:most]]
+
+
+@dataclass(frozen=True)
+class Told:
+    """A letter of a member's that came back, and what followed from it, in words."""
+
+    bounce: Bounce
+    followed: str
+
+
+def of_member(member: Member, *, mailed: bool, most: int = 50) -> list[Told]:
+    """What came back of a member's letters, the newest first. `mailed`: whether the address still may be mailed."""
+    theirs = Bounce.objects.filter(delivery__member=member).select_related("digest__publication")
+    return [Told(each, _followed(each, mailed)) for each in theirs.order_by("-at", "-pk")[:most]]
+
+
+def _followed(bounce: Bounce, mailed: bool) -> str:
+    if bounce.applied_at is None:
+        waits = bounce.at > timezone.now() - WAITS_AT_MOST
+        return "it waits until the list has shown to be the right one" if waits else "nothing: nobody said yes in time"
+    if bounce.kind == Bounce.Kind.POLICY:
+        return "nothing: it was about us"
+    if bounce.kind == Bounce.Kind.SOFT:
+        return f"a day that counts: with {SOFT_DAYS} in {SOFT_WITHIN.days} days the address is not mailed any more"
+    return "nothing any more: they joined anew, or have another address" if mailed else "not mailed any more"
 
 
 def _said(delivery: Delivery, report: Report, source: str) -> dict[str, Any]:

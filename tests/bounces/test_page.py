@@ -90,3 +90,21 @@ def test_of_what_waits_the_reading_says_so(digest, row):
     digest.deliveries.filter(pk=row.pk).update(state="armed")
     bounces.note(row, read(GONE), "file")
     assert [each["waits"] for each in json.loads(told("list", "--json").stdout)] == ["waits"]
+
+
+def test_a_members_page_says_what_came_back_and_what_followed(went_out, make_members, as_anne):
+    people = make_members(2)
+    for number, raw in ((119, FULL), (120, BLOCKED), (121, GONE)):
+        take(raw, went_out(people, number).deliveries.get(member=people[0]))
+    whole = " ".join(as_anne.get(f"/staff/members/{people[0].pk}/").content.decode().split())
+    table = whole.partition('id="returned"')[2].partition("What to do")[0]
+    said = [[td.partition(">")[2] for td in tr.split("</td>")[:-1]] for tr in table.split("<tr>")[2:]]
+    assert [row[1:] for row in said] == [
+        ["no such address", "smtp; 550 5.1.1 &lt;the address&gt;: user unknown", "not mailed any more"],
+        ["refused because of us", "smtp; 550 5.7.1 blocked by policy, see https://lists.example",
+         "nothing: it was about us"],
+        ["not now", "smtp; 552 5.2.2 mailbox full",
+         "a day that counts: with 4 in 30 days the address is not mailed any more"],
+    ]  # fmt: skip
+    other = as_anne.get(f"/staff/members/{people[1].pk}/").content.decode()
+    assert "What came back" not in other

@@ -72,7 +72,7 @@ def test_a_members_page_costs_the_same_however_much_there_is(
     second = Subscription.objects.create(member=rosa, publication=other_publication, state="active")
     for at in [subscription, second] * 5:
         Consent.objects.create(subscription=at, how="page", worded=worded)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         as_carla.get(f"/staff/members/{rosa.pk}/")
 
 

@@ -13,7 +13,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from publisher import languages, members, merging, portability, segments
+from publisher import bounces, languages, members, merging, portability, segments
 from publisher.lifecycle import Refusal, note
 from publisher.models import Consent, Event, Member, Publication, Subscription, Suppression
 
@@ -77,13 +77,15 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
     member = get_object_or_404(Member, pk=pk)
     subscriptions = list(member.subscriptions.select_related("publication").order_by("publication__series"))
     given = Consent.objects.filter(subscription__member=member)
+    kept = Suppression.objects.filter(hash__in=Suppression.fingerprints(member.email)).first()
     context = {
         "publication": None,
         "member": member,
         "language": languages.NAMES.get(member.language, ""),
         "subscriptions": subscriptions,
         "consents": given.select_related("subscription__publication", "worded", "by").order_by("-at", "-pk"),
-        "kept": Suppression.objects.filter(hash__in=Suppression.fingerprints(member.email)).first(),
+        "kept": kept,
+        "returned": bounces.of_member(member, mailed=kept is None),
         "history": _history(member, subscriptions),
         "tags": ", ".join(tag.name for tag in member.tags.all()),
     }
