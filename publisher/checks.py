@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models.functions import Now
+from django.utils import timezone
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
@@ -25,6 +27,10 @@ from .models import Channel, Lease, Mailbox, Person, Publication
 
 #: Somebody waits for the answer: a server that is slower than this is worth a look.
 _BRIEF = Timeouts(connect=10, greeting=20, starttls=10, auth=20, quit=2)
+
+
+#: A mailbox that is read once a minute, and was not for so long, is not read any more.
+STALE = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -164,6 +170,9 @@ def _provider(provider: Provider) -> Check:
     except Refusal as refusal:
         return Check(name, False, str(refusal), mend)
     well, says = parcels.look(provider)
+    if well and not settings.MAIL_PROVIDER_WEBHOOK:
+        mend = "Let it report to /webhooks/, and set PUBLISHER_MAIL_PROVIDER_WEBHOOK: the operator's guide says how."
+        return Check(name, False, f"{says}; but what comes back is told to nobody", mend)
     return Check(name, well, says, mend)
 
 
@@ -218,7 +227,9 @@ def _bounces() -> Iterator[Check]:
     except Refusal as refusal:
         yield Check("Bounce address", False, str(refusal), mend)
     else:
-        yield Check("Bounce address", True, settings.BOUNCE_ADDRESS)
+        unread = "" if settings.BOUNCE_IMAP_URL else ", and nobody reads what comes there"
+        mend = "Set PUBLISHER_BOUNCE_IMAP_URL to its mailbox: until then, no address that does not exist is taken off."
+        yield Check("Bounce address", not unread, f"{settings.BOUNCE_ADDRESS}{unread}", mend)
 
 
 def _mailbox() -> Iterator[Check]:
@@ -236,6 +247,9 @@ def _mailbox() -> Iterator[Check]:
         yield Check(name, True, "not read yet")
     elif row.problem:
         yield Check(name, False, row.problem, mend)
+    elif row.read_at and row.read_at < timezone.now() - STALE:
+        says = f"not read since {row.read_at:%d %B at %H:%M} UTC"
+        yield Check(name, False, says, "Look whether clock and workers run, and what their log says of the mailbox.")
     else:
         left = f", {row.not_understood} not understood" if row.not_understood else ""
         mend = f"Look into its folder “{mailbox.NOT_UNDERSTOOD}”; delete what needs nobody."

@@ -125,7 +125,9 @@ def test_it_is_said_who_signs_the_letters(publication, settings, tmp_path):
 def test_it_is_said_where_letters_come_back_to(db, settings):
     assert "Bounce address" not in found()
     settings.BOUNCE_ADDRESS = "bounces@example.org"
-    assert found()["Bounce address"].says == "bounces@example.org"
+    assert missing()["Bounce address"] == "bounces@example.org, and nobody reads what comes there"
+    settings.BOUNCE_IMAP_URL = "imaps://u:p@mail.example.org/"
+    assert (found()["Bounce address"].ok, found()["Bounce address"].says) == (True, "bounces@example.org")
     settings.BOUNCE_ADDRESS = "bounces"
     assert missing()["Bounce address"].startswith("PUBLISHER_BOUNCE_ADDRESS is no address such as")
 

@@ -25,6 +25,17 @@ class Record:
         """Without a policy, a record that asks for reports is one that only watches (§4.7)."""
         return self.tags.get("p", "none").lower()
 
+    def policy_for(self, domain: str) -> tuple[str, str]:
+        """Which tag speaks for this domain, and what it says: of a subdomain sp=, where it is there."""
+        below = self.tags.get("sp", "").lower()
+        return ("sp", below) if domain.lower() != self.at and below in _POLICIES else ("p", self.policy)
+
+    @property
+    def tried_out(self) -> bool:
+        """By t= of RFC 9989, or pct= of RFC 7489, which many receivers still read."""
+        share = self.tags.get("pct", "100")
+        return self.tags.get("t", "n").lower() == "y" or (share.isascii() and share.isdigit() and int(share[:4]) < 100)
+
 
 def find(domain: str, ask: Ask) -> Record | None:
     """The record that speaks for this domain: its own, else the one of its organisation."""

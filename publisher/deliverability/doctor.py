@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import ipaddress
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 import requests
@@ -44,11 +45,11 @@ def examine(publications: Sequence[Publication], *, addresses: Sequence[str] = (
     if settings.LOOPBACK_ONLY and not _stays_here(servers or settings.DNS_SERVERS):
         raise Refusal("This is the demo: it talks to this machine only, so nobody is asked about a domain.")
     look = _Look(Questions(servers or settings.DNS_SERVERS), _relays(), tuple(addresses))
-    found = list(_web())
+    found = _answered("links", "HTTPS", _web)
     for relay in look.relays:
-        found += _relay(look, relay)
+        found += _answered(relay.host, "TLS", partial(_relay, look, relay))
     for publication in publications:
-        found += _of(look, publication)
+        found += _answered(publication.slug, "Sender", partial(_of, look, publication))
     return found
 
 
@@ -79,7 +80,7 @@ def _of(look: _Look, publication: Publication) -> Iterator[Finding]:
             about, "Sender", WRONG, str(problem), "Change it with `publisher publications set sender_email=…`."
         )
         return
-    envelope = (settings.BOUNCE_ADDRESS or publication.sender_email).rpartition("@")[2].lower()
+    envelope = _envelope(domain)
     for name, check in (
         ("SPF", lambda: _spf(look, about, envelope)),
         ("DKIM", lambda: _dkim(look, about, domain)),
@@ -90,11 +91,26 @@ def _of(look: _Look, publication: Publication) -> Iterator[Finding]:
         yield from _answered(about, name, check)
 
 
+def _envelope(domain: str) -> str:
+    """The domain that letters return to."""
+    given = settings.BOUNCE_ADDRESS.rpartition("@")[2]
+    try:
+        return ascii_host(given).lower() if given else domain
+    except AddressRefused:
+        return given.lower()  # `publisher check` says what is wrong with it
+
+
 def _answered(about: str, name: str, check: Callable[[], Iterator[Finding]]) -> list[Finding]:
+    """What it finds. Where it breaks off it has not been looked at, which is never called in order."""
     try:
         return list(check())
     except Silent as silent:
         return [Finding(about, name, UNASKED, f"{silent}", "Look again later, or ask another server with --dns.")]
+    except Exception as problem:
+        says = f"could not be looked at: {type(problem).__name__}: {str(problem)[:200]}"
+        return [
+            Finding(about, name, UNASKED, says, "This is a fault in Publisher: please report it with this sentence.")
+        ]
 
 
 # ---- What the DNS says of the sender
@@ -120,31 +136,41 @@ def _spf_of(look: _Look, about: str, domain: str, relay: Relay) -> Finding:
     line = record(domain, advice.spf(found[0] if found else "", terms or ["a"]))
     if len(found) > 1:
         return Finding(about, name, WRONG, f"{domain} has {len(found)} SPF records: then none counts.", _PUT, line)
-    if include and include.lower() in (found[0].lower().split() if found else []):
-        return _limits(look, about, name, domain, include)
     if not found:
         return Finding(about, name, WRONG, f"{domain} has no SPF record.", _PUT, line)
     if include:
-        return Finding(about, name, WRONG, f"the record of {domain} does not have {include}.", _PUT, line)
+        return _included(look, about, name, domain, include, line)
     if not addresses:
         return Finding(about, name, UNASKED, "which address the world sees is not known here.", _ADDRESS)
     for address in addresses:
         verdict = spf.check_host(address, f"bounces@{domain}", look.ask, relay.host)
         if verdict.result == "temperror":
             raise Silent(verdict.why)
+        if verdict.result == "pass" and verdict.why.startswith("all of "):
+            says = f"the record of {domain} lets everybody send (+all): receivers take that for none."
+            return Finding(about, name, WRONG, says, "Let it end with ~all, and name who may send before that.")
         if verdict.result != "pass":
             says = f"{verdict.result} for {address}: {verdict.why}."
             return Finding(about, name, WRONG, says, _PUT if verdict.result != "permerror" else _MEND, line)
     return Finding(about, name, WELL, f"{', '.join(addresses)} may send for {domain}")
 
 
-def _limits(look: _Look, about: str, name: str, domain: str, include: str) -> Finding:
-    """An address that nobody has: all of the record is walked, and what is wrong with it shows."""
-    verdict = spf.check_host("192.0.2.1", f"bounces@{domain}", look.ask)
+def _included(look: _Look, about: str, name: str, domain: str, include: str, line: str) -> Finding:
+    """An address that nobody has: all of the record is walked. What is wrong with it shows, and whether the provider's
+    own record is reached, also by way of another's, or by a redirect."""
+    asked: set[str] = set()
+
+    def ask(wanted: str, kind: str) -> list[str]:
+        asked.add(wanted.lower().rstrip("."))
+        return look.ask(wanted, kind)
+
+    verdict = spf.check_host("192.0.2.1", f"bounces@{domain}", ask)
     if verdict.result == "permerror":
         return Finding(about, name, WRONG, f"the record cannot be used: {verdict.why}.", _MEND)
     if verdict.result == "temperror":
         raise Silent(verdict.why)
+    if include.partition(":")[2].lower() not in asked:
+        return Finding(about, name, WRONG, f"the record of {domain} does not have {include}.", _PUT, line)
     return Finding(about, name, WELL, f"the record of {domain} has {include}")
 
 
@@ -185,6 +211,10 @@ def _published(texts: list[str], key: keys.Stored) -> str:
         return f"{name} says that the key is withdrawn (an empty p=)."
     if tags.get("k", "rsa") != key.kind or tags["p"] != key.public:
         return f"{name} has another key than ours."
+    if "sha256" not in tags.get("h", "sha256").lower().split(":"):
+        return f"{name} allows h={tags['h']} alone: our signatures are made with sha256."
+    if not {"*", "email"} & set(tags.get("s", "*").lower().split(":")):
+        return f"{name} is not for mail (s={tags['s']})."
     return f"{name} says that it is only tried out (t=y)." if "y" in tags.get("t", "").split(":") else ""
 
 
@@ -198,8 +228,11 @@ def _dmarc(look: _Look, about: str, domain: str, envelope: str) -> Iterator[Find
     if found.problem:
         yield Finding(about, "DMARC", WRONG, f"{found.problem}.", _PUT, line)
         return
+    tag, policy = found.policy_for(domain)
     watches = "; it only watches: once the reports look right, say p=quarantine, then p=reject"
-    yield Finding(about, "DMARC", WELL, f"_dmarc.{found.at} says p={found.policy}{watches * (found.policy == 'none')}")
+    tried = "; it is only tried out (t=y, or pct= below 100): receivers do less than it says"
+    behind = watches if policy == "none" else tried * found.tried_out
+    yield Finding(about, "DMARC", WELL, f"_dmarc.{found.at} says {tag}={policy}{behind}")
     yield _alignment(look, about, domain, envelope, found)
 
 

@@ -24,7 +24,7 @@ MOST_LOOKUPS, MOST_VOID, MOST_NAMES = 10, 2, 10  # RFC 7208 §4.6.4
 _QUALIFIERS: dict[str, Result] = {"+": "pass", "-": "fail", "~": "softfail", "?": "neutral"}
 _TERM = re.compile(r"([+?~-]?)(all|include|a|mx|ptr|ip4|ip6|exists)(?::([^/].*?))?((?:/[0-9]+)?(?://[0-9]+)?)", re.I)
 _MODIFIER = re.compile(r"([a-z][a-z0-9._-]*)=(.*)", re.I)
-_MACRO = re.compile(r"%(?:\{([slodiphcrtv])([0-9]*)(r?)([.+,/_=-]*)\}|([%_-])|)", re.I)
+_MACRO = re.compile(r"%(?:\{([slodiphcrtv])([0-9]{0,3})(r?)([.+,/_=-]*)\}|([%_-])|)", re.I)
 _TOP = re.compile(r"(?=.*[a-z])[a-z0-9]([a-z0-9-]*[a-z0-9])?|.*%\{.*\}", re.I)
 _LITERAL = {"%": "%", "_": " ", "-": "%20"}
 

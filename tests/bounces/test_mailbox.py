@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import threading
 from datetime import timedelta
 
 import pytest
@@ -129,6 +130,32 @@ def test_a_wrong_password_is_said_and_never_shown(postbox, digest, settings, cap
     assert check() == (False, box.problem)
     assert box.next_read_at > timezone.now() + timedelta(minutes=4)
     assert PASSWORD not in f"{caplog.text} {mailbox.chosen()!r} {Mailbox.objects.values()}"
+
+
+def test_a_mailbox_that_is_not_read_any_more_is_said(postbox, digest):
+    read()
+    Mailbox.objects.update(read_at=timezone.now() - timedelta(minutes=61))
+    assert (check()[0], check()[1].startswith("not read since ")) == (False, True)
+
+
+def test_a_server_that_answers_what_is_no_imap_is_said(db, settings):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        settings.BOUNCE_IMAP_URL = f"imap://u:p@127.0.0.1:{other.getsockname()[1]}/"
+        talking = threading.Thread(target=lambda: _greet(other), daemon=True)
+        talking.start()
+        assert read() == 0
+        talking.join(5)
+    assert Mailbox.objects.get().problem.startswith("The mailbox answers with ")
+
+
+def _greet(listener):
+    connection, _ = listener.accept()
+    with connection:
+        connection.sendall(b"* OK [CAPABILITY IMAP4rev1] hello\r\n")
+        while line := connection.recv(4096):
+            tag, _, asked = line.partition(b" ")
+            found = b"* SEARCH one two\r\n" if b"SEARCH" in asked else b'* LIST () "/" INBOX/Read\r\n'
+            connection.sendall(found + tag + b" OK\r\n" if b"FETCH" not in asked else b"* 1 FETCH (UID one {3}\r\n")
 
 
 def test_a_server_that_is_away_or_silent_is_said(db, settings, monkeypatch):

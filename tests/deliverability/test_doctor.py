@@ -107,13 +107,15 @@ def test_a_provider_is_known_by_the_name_of_its_server(publication: Any, zone: Z
         ("v=DKIM1; k=rsa; p=", "says that the key is withdrawn (an empty p=)."),
         ("v=DKIM1; k=rsa; p=MIIB", "has another key than ours."),
         ("v=spf1 -all", "is no record of a key."),
+        ("v=DKIM1; k=ed25519; h=sha1; p=OURS", "allows h=sha1 alone: our signatures are made with sha256."),
+        ("v=DKIM1; k=ed25519; s=tlsrpt; p=OURS", "is not for mail (s=tlsrpt)."),
     ],
 )
 def test_a_key_that_is_not_published_is_wrong(publication: Any, zone: Zone, published: str | None, says: str) -> None:
     key = keys.make(DOMAIN, "ed-1", Kind.ED25519)
     keys.use(DOMAIN, "ed-1")
     if published:
-        zone.put(f'{key.record[0]}. IN TXT "{published}"')
+        zone.put(f'{key.record[0]}. IN TXT "{published.replace("OURS", key.public)}"')
 
     one = found(publication, "DKIM ed-1")
 
@@ -133,6 +135,8 @@ def test_a_long_answer_comes_over_tcp(publication: Any, zone: Zone) -> None:
     ("record", "expected"),
     [
         ("v=DMARC1; p=reject", ("in order", f"_dmarc.{DOMAIN} says p=reject")),
+        ("v=DMARC1; p=reject; t=y", ("in order", f"_dmarc.{DOMAIN} says p=reject; it is only tried out "
+            "(t=y, or pct= below 100): receivers do less than it says")),
         ("v=DMARC1; p=sometimes", ("wrong", "p=sometimes is no policy: none, quarantine or reject.")),
         ("v=DMARC1", ("wrong", "it has neither a policy (p=) nor an address for reports (rua=).")),
         ("v=DMARC2; p=reject", ("wrong", NO_DMARC)),
@@ -150,6 +154,35 @@ def test_dmarc_of_the_organisation_speaks_for_its_subdomains(publication: Any, z
 
     assert found(publication, "DMARC").says == f"_dmarc.{DOMAIN} says p=quarantine"
     assert found(publication, f"SPF for mail.{DOMAIN}").says == f"198.51.100.7 may send for news.{DOMAIN}"
+
+
+def test_what_the_organisation_says_of_its_subdomains_counts_for_them(publication: Any, zone: Zone) -> None:
+    publication.sender_email = f"update@news.{DOMAIN}"
+    zone.replace(f'_dmarc.{DOMAIN}. IN TXT "v=DMARC1; p=reject; sp=none"')
+
+    assert found(publication, "DMARC").says.startswith(f"_dmarc.{DOMAIN} says sp=none; it only watches")
+
+
+def test_a_record_that_lets_everybody_send_is_wrong(publication: Any, zone: Zone) -> None:
+    zone.replace(f'{DOMAIN}. IN TXT "v=spf1 +all"')
+
+    assert found(publication, f"SPF for mail.{DOMAIN}").says.startswith(f"the record of {DOMAIN} lets everybody send")
+
+
+@pytest.mark.parametrize("record", ["include:_spf.other.example -all", "redirect=_spf.other.example"])
+def test_a_provider_may_be_included_by_way_of_another(publication: Any, zone: Zone, settings: Any, record: str) -> None:
+    settings.SMTP_URL = "smtp://apikey:secret@smtp.sendgrid.net:587"
+    zone.replace(f'{DOMAIN}. IN TXT "v=spf1 {record}"')
+    zone.put('_spf.other.example. IN TXT "v=spf1 include:sendgrid.net -all"', 'sendgrid.net. IN TXT "v=spf1 -all"')
+
+    assert found(publication, "SPF for smtp.sendgrid.net").verdict == "in order"
+
+
+def test_what_breaks_off_is_never_called_in_order(publication: Any, zone: Zone, monkeypatch: Any) -> None:
+    monkeypatch.setattr(doctor.dmarc, "find", lambda domain, ask: 1 / 0)
+
+    assert verdict(found(publication, "DMARC"))[0] == "could not be asked"
+    assert found(publication, f"SPF for mail.{DOMAIN}").verdict == "in order"
 
 
 def test_letters_that_return_to_another_party_are_not_aligned(publication: Any, zone: Zone, settings: Any) -> None:
