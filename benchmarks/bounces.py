@@ -21,6 +21,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
 from benchmarks import surroundings
 from workers.processes import Child, Crew
 
@@ -50,7 +52,7 @@ def deliver(port: int, mails: Sequence[bytes]) -> None:
     client = imaplib.IMAP4("127.0.0.1", port)
     client.login("bounces", "sandbox")
     for raw in mails:
-        client.append("INBOX", None, None, raw)  # type: ignore[arg-type]  # None is "no flags", and "now"
+        client.append("INBOX", "", "", raw)
     client.logout()
 
 
@@ -91,7 +93,8 @@ def _read() -> list[Any]:
     from publisher.bounces import mailbox as bounces_mailbox
     from publisher.models import Mailbox
 
-    place, found = bounces_mailbox.chosen(), []
+    found: list[Any] = []
+    place = bounces_mailbox.chosen()
     assert place is not None
     while not (found and Mailbox.objects.filter(emptied_at__isnull=False).exists()):
         found += bounces_mailbox.read_now(place)
