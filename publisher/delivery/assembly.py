@@ -166,7 +166,8 @@ class _Holes:
             return
         if not value.startswith(self.prefix):
             raise ValueError(f"{name} was to begin with {self.prefix}, and is {value}.")
-        in_text, in_html = _spliced(name, value[len(self.prefix) :])
+        # Names come again and again, links never.
+        in_text, in_html = _spliced(name, value[len(self.prefix) :]) if self.prefix else _encoded(name, value)
         for at in self.text:
             segments[at] = in_text
         for at in self.html:
@@ -181,7 +182,7 @@ def _spliced(name: str, value: str) -> tuple[bytes, bytes]:
     return _encoded(name, value)
 
 
-@lru_cache(maxsize=1024)  # first names come again and again
+@lru_cache(maxsize=4096)
 def _encoded(name: str, value: str) -> tuple[bytes, bytes]:
     check(name, value)
     return encoded(value), encoded(html.escape(value))

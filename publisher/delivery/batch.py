@@ -39,7 +39,7 @@ State = Delivery.State
 #: Rows that are armed at once: with a machine and its journal so many are lost to doubt.
 GROUP = 64
 #: Rows claimed in one transaction. More would keep everybody else waiting for the database.
-SLICE = 500
+SLICE = 1000
 #: Whether a member may still be mailed is asked again of rows that were claimed longer ago than this.
 ASK_AGAIN_AFTER = 30.0
 #: So often a row may be announced by a connection that then breaks off, before it waits like one that was refused.
@@ -192,6 +192,19 @@ class Batch:
         elif outcome.result is Result.FAILED and outcome.scope != "recipient":
             self._suspect(row, outcome)
             return
+        self._freed += row.armed
+        self._decided.append((row, outcome))
+
+    def taken(self, transaction: Transaction, outcome: Outcome) -> None:
+        row: Row = transaction.row
+        faults.point("replied")
+        self._journal.answer(row.due.id, outcome)
+        faults.point("noted")
+        row.settled = True
+        self._under_way.discard(transaction)
+        self.turns.settled(row, outcome)
+        if self._doubts or self._suspects:
+            self._believe()
         self._freed += row.armed
         self._decided.append((row, outcome))
 

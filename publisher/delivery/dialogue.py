@@ -60,6 +60,9 @@ class Keeper(Protocol):
     def settled(self, transaction: Transaction, outcome: Outcome) -> None:
         """What became of it, for good."""
 
+    def taken(self, transaction: Transaction, outcome: Outcome) -> None:
+        """`answered` and `settled` in one: the message was taken, and nothing can put that in question."""
+
     def unsent(self, transaction: Transaction, outcome: Outcome) -> None:
         """It was not handed over, and this connection is the reason: another may try."""
 
@@ -181,11 +184,9 @@ class Dialogue:
             return False
         transaction, following = self._expected[0][1], self._expected[3][1]
         self._expected.clear()
-        outcome = taken(answer)
         self.taken += 1
         self.heard += 4
-        self.keeper.answered(transaction, outcome)
-        self.keeper.settled(transaction, outcome)
+        self.keeper.taken(transaction, taken(answer))
         self.invited = following
         return True
 

@@ -159,15 +159,17 @@ class Engine:
     def _turn(self, work: Work) -> bool:
         """Do what can be done now, then wait for what comes first. False when nothing is left to wait for."""
         work.go_on()
-        self._employ(work)
         wait = _GLANCE
-        # Whoever is still opening, or never will be, does so for the next run.
-        if not work.left and not self._talking():
-            return False
-        if len(self._idle) == len(self._open) and self._all_out():
-            return False
-        if (self._idle or not self._open) and not self._talking():
-            wait = min(work.wait, _GLANCE)
+        # As a rule all are at work, and there is nothing to decide.
+        if self._idle or len(self._open) < self.most or not work.left:
+            self._employ(work)
+            # Whoever is still opening, or never will be, does so for the next run.
+            if not work.left and not self._talking():
+                return False
+            if len(self._idle) == len(self._open) and self._all_out():
+                return False
+            if (self._idle or not self._open) and not self._talking():
+                wait = min(work.wait, _GLANCE)
         for key, mask in self._selector.select(wait):
             connection = key.fileobj
             assert isinstance(connection, Connection)

@@ -45,9 +45,11 @@ def message_id(digest_key: str, delivery_key: str, domain: str) -> str:
 
 def message_ids(digest_key: str, domain: str) -> Callable[[str], str]:
     """`message_id` for many deliveries of one digest."""
-    key, behind = digest_key.encode()[:64], f"@{_host(domain)}>"
+    common, behind = hashlib.blake2b(key=digest_key.encode()[:64], digest_size=20), f"@{_host(domain)}>"
 
     def message_id(delivery_key: str) -> str:
-        return f"<{hashlib.blake2b(delivery_key.encode(), key=key, digest_size=20).hexdigest()}{behind}"
+        hashed = common.copy()
+        hashed.update(delivery_key.encode())
+        return f"<{hashed.hexdigest()}{behind}"
 
     return message_id

@@ -14,21 +14,23 @@ FIRST_RETRY, LAST_RETRY = timedelta(minutes=5), timedelta(days=5)
 
 
 class Next(NamedTuple):
-    state: str
+    state: Delivery.State
     due_at: datetime
     #: Whether this was an attempt at the address: a break of the relay's is none.
     tried: bool
 
 
 def written(row: Due | Delivery, outcome: Outcome, now: datetime) -> Written:
-    """What is written of this row's outcome."""
+    """What is written of this row's outcome. In the types of the database: SQLite's driver asks twice about others."""
     state, due_at, tried = after(
         outcome, attempts=row.attempts, first_tried_at=row.first_tried_at,
         refused_before=(row.code or 0) >= 500, now=now,
     )  # fmt: skip
     # The row keeps the address until an erasure; the reply must not keep it longer.
     reply = outcome.text.replace(row.address, "the address")[:500]
-    return Written(row.id, state, due_at, tried, outcome.code, outcome.enhanced or "", reply, outcome.phase.value)
+    return Written(
+        row.id, state.value, due_at, int(tried), outcome.code, outcome.enhanced or "", reply, outcome.phase.value
+    )
 
 
 def after(

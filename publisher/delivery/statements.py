@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from django.db import DatabaseError, connection
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 
 from ..models import Delivery, Digest, Hold, Member, Subscription
 
@@ -269,9 +269,10 @@ def _written_for(vendor: str, statement: str) -> str:
 
 def _run(statement: str, *given: Any) -> Any:
     """The driver's own cursor. Django's would look at each statement for what these never have: hooks, logs, names."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        return connection.connection.execute(_written_for(connection.vendor, statement), given)
+    here = connections[DEFAULT_DB_ALIAS]
+    here.ensure_connection()
+    with here.wrap_database_errors:
+        return here.connection.execute(_written_for(here.vendor, statement), given)
 
 
 def _do(statement: str, *given: Any) -> int:

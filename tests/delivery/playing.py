@@ -253,6 +253,10 @@ class Letters:
     def answered(self, transaction: Transaction, outcome: Outcome) -> None:
         pass
 
+    def taken(self, transaction: Transaction, outcome: Outcome) -> None:
+        self.answered(transaction, outcome)
+        self.settled(transaction, outcome)
+
     def settled(self, transaction: Transaction, outcome: Outcome) -> None:
         number = transaction.row[0]
         assert number not in self.outcomes, "settled twice"

@@ -121,6 +121,10 @@ class Books:
     def answered(self, transaction: Transaction, outcome: Outcome) -> None:
         assert transaction.row not in self.ends
 
+    def taken(self, transaction: Transaction, outcome: Outcome) -> None:
+        self.answered(transaction, outcome)
+        self.settled(transaction, outcome)
+
     def settled(self, transaction: Transaction, outcome: Outcome) -> None:
         self.ends.setdefault(transaction.row, []).append(outcome)
 

@@ -68,6 +68,10 @@ class Letters:
     def answered(self, transaction: Transaction, outcome: Outcome) -> None:
         pass
 
+    def taken(self, transaction: Transaction, outcome: Outcome) -> None:
+        self.answered(transaction, outcome)
+        self.settled(transaction, outcome)
+
     def settled(self, transaction: Transaction, outcome: Outcome) -> None:
         self.said[transaction.row].append(outcome)
 

@@ -398,7 +398,7 @@ def test_what_is_unknown_names_the_provider(through, provider):
 )
 def test_publisher_check_asks_whether_the_key_is_taken_and_sends_nothing(db, through, settings, name, key, well, says):
     provider = through(name)
-    settings.MAIL_PROVIDER_KEY = key
+    settings.MAIL_PROVIDER_KEY, settings.MAIL_PROVIDER_WEBHOOK = key, "name:secret"
     (check,) = [check for check in checks.run() if check.name.startswith("Mail provider")]
     assert (check.name, check.ok) == (f"Mail provider {parcels.chosen()}", well)
     assert check.says.startswith(says)
