@@ -17,12 +17,12 @@ def due_rows(digest: Digest, most: int) -> list[tuple[Due, str]]:
     """The next rows that may be claimed, and the state of each. Those to be tried again come in between the new."""
     now = timezone.now()
     ask = partial(statements.due, digest.pk, digest.publication_id)
-    again = [(due, str(State.DEFERRED)) for due in ask(State.DEFERRED, max(1, most // 4), now)]
-    new = [(due, str(State.QUEUED)) for due in ask(State.QUEUED, most - len(again), now)]
+    deferred, queued = State.DEFERRED.value, State.QUEUED.value
+    again = ask(deferred, max(1, most // 4), now)
+    new = ask(queued, most - len(again), now)
     if len(again) + len(new) < most and again:
-        more = ask(State.DEFERRED, most - len(new), now)[len(again) :]
-        again += [(due, str(State.DEFERRED)) for due in more]
-    return [*again, *new]
+        again = ask(deferred, most - len(new), now)
+    return [*((due, deferred) for due in again), *((due, queued) for due in new)]
 
 
 def suppressed_among(addresses: list[str]) -> set[str]:

@@ -52,8 +52,9 @@ class Turns(Generic[R]):
     def put(self, rows: Iterable[R]) -> None:
         rows = list(rows)
         self._hear_of_rests({row.domain for row in rows})
+        paced = self._limits.paced
         for row in rows:
-            if self._is_beyond(row.domain):
+            if paced and self._is_beyond(row.domain):
                 self._beyond.append(row)
             else:
                 self._lanes.put(row, row.domain)
