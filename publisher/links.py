@@ -37,9 +37,13 @@ def sign(purpose: str, *ids: int) -> str:
 
 
 def _token(key: str, purpose: str, payload: str) -> str:
-    """The signature, and the rows veiled by what only a key makes of it."""
-    plain, signature = payload.encode(), _signature(key, purpose, payload)
-    return _text(signature + _veiled(key, signature, plain))
+    return _sealed(_hash(key, purpose), _veil(key), payload.encode())
+
+
+def _sealed(signing: hashlib.blake2b, veiling: hashlib.blake2b, payload: bytes) -> str:
+    """The signature, and the payload veiled by what only a key makes of it."""
+    signature = _hashed(signing, payload)
+    return _text(signature + _veiled(veiling, signature, payload))
 
 
 def read(purpose: str, token: str) -> tuple[int, ...] | None:
@@ -52,9 +56,9 @@ def read(purpose: str, token: str) -> tuple[int, ...] | None:
     if _text(raw) != token or not 0 < len(veiled) <= _LONGEST:
         return None  # Base64 reads more than it writes: spare bits at the end, and signs between that it skips
     for key in settings.KEYS["links"]:
-        payload = _veiled(key, signature, veiled).decode("latin-1")
-        if hmac.compare_digest(signature, _signature(key, purpose, payload)):
-            return tuple(int(part) for part in payload.split("."))
+        payload = _veiled(_veil(key), signature, veiled)
+        if hmac.compare_digest(signature, _hashed(_hash(key, purpose), payload)):
+            return tuple(int(part) for part in payload.split(b"."))
     return None
 
 
@@ -94,7 +98,7 @@ def read_bounce(address: str) -> int | None:
 
 
 def _bounce_signature(key: str, delivery_id: int) -> bytes:
-    return _signature(key, "bounce", str(delivery_id))[:_BOUNCE_BYTES]
+    return _hashed(_hash(key, "bounce"), b"%d" % delivery_id)[:_BOUNCE_BYTES]
 
 
 def _bytes_of(number: int) -> int:
@@ -105,23 +109,17 @@ def _base32(raw: bytes) -> str:
     return base64.b32encode(raw).rstrip(b"=").decode().lower()
 
 
-def _signature(key: str, purpose: str, payload: str) -> bytes:
-    signature = _hash(key, purpose).copy()
-    signature.update(payload.encode())
-    return signature.digest()
+def _hashed(common: hashlib.blake2b, data: bytes) -> bytes:
+    found = common.copy()
+    found.update(data)
+    return found.digest()
 
 
-def _veiled(key: str, signature: bytes, payload: bytes) -> bytes:
+def _veiled(common: hashlib.blake2b, signature: bytes, payload: bytes) -> bytes:
     """The payload under a mask that each signature has of its own; the same again takes it off."""
-    mask, size = _mask(key, signature), len(payload)
-    mask += _mask(key, mask) if size > len(mask) else b""
+    mask, size = _hashed(common, signature), len(payload)
+    mask += _hashed(common, mask) if size > len(mask) else b""
     return (int.from_bytes(payload) ^ int.from_bytes(mask[:size])).to_bytes(size)
-
-
-def _mask(key: str, of: bytes) -> bytes:
-    mask = _veil(key).copy()
-    mask.update(of)
-    return mask.digest()
 
 
 # What the hashes of one kind have in common, made once and copied: a link is signed for every letter. BLAKE2 with a
@@ -156,9 +154,10 @@ def leaver(publication_id: int) -> Callable[[int], str]:
     """Each member's address to leave this publication: what is the same for all of them is looked up once."""
     before, after = _around_token("leave", settings.BASE_URL)
     key = settings.KEYS["links"][0]
+    signing, veiling = _hash(key, "leave"), _veil(key)
 
     def url(member_id: int) -> str:
-        return before + _token(key, "leave", f"{member_id}.{publication_id}") + after
+        return before + _sealed(signing, veiling, b"%d.%d" % (member_id, publication_id)) + after
 
     return url
 

@@ -22,12 +22,14 @@ class Next(NamedTuple):
 
 def written(row: Due | Delivery, outcome: Outcome, now: datetime) -> Written:
     """What is written of this row's outcome. In the types of the database: SQLite's driver asks twice about others."""
+    # The row keeps the address until an erasure; the reply must not keep it longer.
+    reply = outcome.text.replace(row.address, "the address")[:500]
+    if outcome.result is Result.SENT:  # nearly all
+        return Written(row.id, "sent", now, 1, outcome.code, outcome.enhanced or "", reply, "dot")
     state, due_at, tried = after(
         outcome, attempts=row.attempts, first_tried_at=row.first_tried_at,
         refused_before=(row.code or 0) >= 500, now=now,
     )  # fmt: skip
-    # The row keeps the address until an erasure; the reply must not keep it longer.
-    reply = outcome.text.replace(row.address, "the address")[:500]
     return Written(
         row.id, state.value, due_at, int(tried), outcome.code, outcome.enhanced or "", reply, outcome.phase.value
     )
@@ -36,9 +38,7 @@ def written(row: Due | Delivery, outcome: Outcome, now: datetime) -> Written:
 def after(
     outcome: Outcome, *, attempts: int, first_tried_at: datetime | None, refused_before: bool, now: datetime
 ) -> Next:
-    """The row's next state. Refusals for now are tried again from 5 minutes on, doubling, for 5 days."""
-    if outcome.result is Result.SENT:
-        return Next(State.SENT, now, True)
+    """The next state of what was not taken. Refusals for now are tried again from 5 minutes on, doubling, 5 days."""
     if outcome.result is Result.UNKNOWN:
         return Next(State.UNKNOWN, now, True)
     if outcome.result is Result.STOPPED or (outcome.result is Result.DEFERRED and outcome.scope == "connection"):
