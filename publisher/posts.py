@@ -276,7 +276,8 @@ def draft_correction(post_set: PostSet, wrong: Post, item: Item, *, erratum: str
     """The item's post as it should have been, in the place of a wrong one; or beside it an erratum with these words."""
     channel, purpose = wrong.channel, Post.Purpose.ERRATUM if erratum else Post.Purpose.ITEM
     picture, alt = (None, "") if erratum else cards.illustration(item, channel.network)
-    words = {"title": item.title, "teaser": erratum or item.teaser, "link": wrong.link}
+    tags = [each.hashtag for each in campaigns_of(item, channel.publication.today())]
+    words = {"title": item.title, "teaser": erratum or item.teaser, "link": wrong.link, "hashtags": tags}
     post = Post.objects.create(
         channel=channel,
         campaign=wrong.campaign,

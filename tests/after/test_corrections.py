@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from publisher import corrections, digests, items, post_sets, posting, removals
+from publisher import campaigns, corrections, digests, items, post_sets, posting, removals
 from publisher.lifecycle import NotAllowed, Refusal, history
 from publisher.models import Correction, Digest, Event, Item, Post, PostSet
 
@@ -72,6 +72,15 @@ def test_each_place_gets_what_staff_choose(item, out, anne, digest):
         SAID,
         {str(x.pk): "correct", str(facebook.pk): "remove"},
     )
+
+
+def test_what_puts_an_item_of_a_campaign_right_carries_its_hashtag(item, out, anne, publication):
+    today = publication.today()
+    campaigns.join(campaigns.add(publication, "#EITI2016", today, today, by=anne), [item], by=anne)
+    choices = dict(zip((post.pk for post in out), ("correct", "erratum"), strict=True))
+    made = corrections.correct(item, by=anne, said=SAID, choices=choices).post_set.posts.order_by("position")
+
+    assert [post.text.count("#EITI2016") for post in made] == [1, 1]
 
 
 def test_an_erratum_stands_beside_what_it_corrects(item, out, anne):
