@@ -158,11 +158,19 @@ class Facebook(Adapter):
         name, url = self.account or self.page, self._url()
         try:
             response = self._read(lambda: self._graph.get_object(self.page, fields="id,name", **self._proof))
+            problem = self._not_the_pages()
         except CannotLook as failure:
             return Account(name, url, failure.reason, refused=failure.refused)
-        problem = version_problem(self._graph.version, today=today or datetime.now(UTC).date())
+        problem = problem or version_problem(self._graph.version, today=today or datetime.now(UTC).date())
         ends = min(filter(None, (self._ends, version_ends(self._graph.version))), default=None)
         return Account(str(http.content(response).get("name") or name), url, problem, ends)
+
+    def _not_the_pages(self) -> str | None:
+        """A person's own token reads the page as well as the page's does, and every post with it is refused."""
+        me = http.content(self._read(lambda: self._graph.get_object("me", fields="id", **self._proof))).get("id")
+        if not self.page.isdecimal() or me == self.page:
+            return None
+        return "This is not the page's own token: connect the page again with that, which /me/accounts shows."
 
     def _request(self, outgoing: Outgoing) -> Callable[[], object]:
         if outgoing.picture is None:

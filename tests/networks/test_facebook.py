@@ -332,6 +332,15 @@ def test_a_check_says_what_is_wrong(script: Script, facebook: Facebook):
     )
 
 
+def test_a_check_tells_a_person_s_token_that_sees_the_page_from_the_page_s_own(script: Script, facebook: Facebook):
+    script.play(PAGE, reply(200, {"id": "77"}))
+
+    problem = str(facebook.check().problem)
+
+    assert problem.startswith("This is not the page's own token")
+    assert [asked.target.partition("?")[0] for asked in script.asked] == ["/v24.0/1001", "/v24.0/me"]
+
+
 def test_a_check_warns_before_the_version_ends(script: Script, facebook: Facebook):
     script.play(PAGE)
 
