@@ -16,7 +16,7 @@ from typing import Any
 
 from aiohttp import web
 
-from publisher.sandbox import behaviours, control
+from publisher.sandbox import behaviours, control, weather
 from publisher.sandbox.behaviours import STOPPING as STOPPING
 from publisher.sandbox.store import Store, room
 
@@ -163,13 +163,14 @@ def public(fault: Fault) -> dict[str, Any]:
 
 
 def guarded(store: Store, network: str, operation: str, handler: Handler) -> Handler:
-    """The handler, behind whatever fault is ordered for it."""
+    """The handler, behind whatever fault is ordered for it, or comes by chance."""
 
     async def answer(request: web.Request) -> web.StreamResponse:
         fault = take(store, network, operation)
-        if fault is None:
+        name = fault.behaviour if fault else weather.met(store, network, operation)
+        if name is None:
             return await handler(request)
-        behaviour = behaviours.TABLE[network][fault.behaviour]
-        return await behaviour.act(request, handler, {**behaviour.usual, **fault.options})
+        behaviour = behaviours.TABLE[network][name]
+        return await behaviour.act(request, handler, {**behaviour.usual, **(fault.options if fault else {})})
 
     return answer

@@ -26,6 +26,7 @@ ROOMS = (
     "accounts",
     "rates",
     "faults",
+    "weather",
     "figures",
     "oauth2",
     "consents",

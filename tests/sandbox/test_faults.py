@@ -238,6 +238,30 @@ def test_a_fault_may_last_until_it_is_withdrawn(sandbox: Sandbox, x: Client) -> 
     assert x.get_me().status_code == 200
 
 
+def test_what_fails_by_chance_follows_from_the_seed(sandbox: Sandbox, x: Client, monkeypatch: Any) -> None:
+    refused = behaviours.TABLE["x"]["forbidden"]
+    monkeypatch.setitem(behaviours.TABLE, "x", {"forbidden": refused})
+
+    def statuses(seed: int) -> list[int]:
+        order = {"network": "x", "seed": seed, "one_in": 2}
+        assert requests.post(f"{sandbox.url}/control/weather", json=order, timeout=5).status_code == 201
+        return [x.get_me().status_code for _ in range(12)]
+
+    first, other = statuses(1), statuses(2)
+    assert {*first} == {200, 403}
+    assert (first == statuses(1), first == other) == (True, False)
+    assert requests.delete(f"{sandbox.url}/control/weather", timeout=5).json() == {"cleared": 1}
+    assert {x.get_me().status_code for _ in range(12)} == {200}
+
+
+@pytest.mark.parametrize(
+    "wish", [{"network": "mail", "seed": 1}, {"network": "x"}, {"network": "x", "seed": 1, "one_in": 0}]
+)
+def test_a_weather_that_cannot_be_is_refused(sandbox: Sandbox, x: Client, wish: dict[str, Any]) -> None:
+    assert requests.post(f"{sandbox.url}/control/weather", json=wish, timeout=5).status_code == 400
+    assert x.get_me().status_code == 200
+
+
 def test_the_orders_and_all_behaviours_can_be_listed(sandbox: Sandbox) -> None:
     sandbox.fault("facebook", "code_190_463", "post")
     found = sandbox.json("/control/faults")
