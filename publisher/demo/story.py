@@ -84,7 +84,7 @@ def _publish(publication: Publication, part: cast.Part, anne: Person, ben: Perso
     say(f"Anne composed {digest.label}; proof {proof.sha256[:12]} for {proof.audience_count} members")
     digests.approve(proof, by=ben, comment="Read it twice.")
     # The slots of the demo's channels are on three days of the week; here they fall due at once.
-    Post.objects.filter(digest=digest, state=Post.State.APPROVED).update(due_at=timezone.now())
+    Post.objects.filter(digest=digest, state=Post.State.APPROVED).update(due_at=timezone.now(), slot_at=None)
     say(f"Ben approved exactly these bytes and {digest.posts.count()} posts with them")
     digest.refresh_from_db()
     return digest
