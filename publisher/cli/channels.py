@@ -19,7 +19,7 @@ app.command("connect")(connect)
 @app.command("list")
 def list_(publication: In = None, json: Json = False) -> None:
     """The accounts, what was last found wrong with them, and what they cost this month."""
-    rows = [_shown(channel) for channel in _of(the_publication(publication))]
+    rows = _all_shown(list(_of(the_publication(publication))))
     if json:
         as_json(rows)
         return
@@ -33,7 +33,7 @@ def check(publication: In = None, json: Json = False) -> None:
     found = list(_of(the_publication(publication)))
     wrong = [channel for channel in found if checkups.look(channel) or channel.attention]
     if json:
-        as_json([_shown(channel) for channel in found])
+        as_json(_all_shown(found))
     else:
         for channel in found:
             say(f"{channel}: {channel.attention or channel.health or checkups.ending(channel) or 'may post'}")
@@ -101,7 +101,12 @@ def _amount(text: str) -> Decimal | None:
         raise Refusal(f"“{text}” is no amount of money: write it as 12.50, or “none”.") from None
 
 
-def _shown(channel: Channel) -> dict[str, Any]:
+def _all_shown(channels: list[Channel]) -> list[dict[str, Any]]:
+    gone = budgets.spent_by_channel(channels)
+    return [_shown(channel, gone[channel.pk]) for channel in channels]
+
+
+def _shown(channel: Channel, gone: prices.Price) -> dict[str, Any]:
     return {
         "network": channel.network,
         "account": channel.account,
@@ -112,7 +117,7 @@ def _shown(channel: Channel) -> dict[str, Any]:
         "expires_at": channel.expires_at,
         "budget": channel.budget,
         "when_spent": channel.when_spent,
-        "money": budgets.standing(channel),
+        "money": budgets.standing(channel, gone),
     }
 
 
