@@ -72,20 +72,21 @@ def dry_run(upload: Upload) -> imports.Imported:
     return counts
 
 
-def start(upload: Upload, *, columns: Mapping[str, str], basis: str, by: Person) -> None:
-    """waiting → queued: with these columns, and on this ground, by this person's word."""
+def start(upload: Upload, *, columns: Mapping[str, str], basis: str, wording: str = "", by: Person) -> None:
+    """waiting → queued: with these columns, on this ground and to these words, by this person's word."""
     if basis not in {"consent", "soft_opt_in"}:
         raise Refusal("Say on what they may be mailed: consent, or the charitable soft opt-in.")
     imports.opened(blocks(upload), columns)
-    move(upload, State.QUEUED, by=by, columns=dict(columns), basis=basis)
+    move(upload, State.QUEUED, by=by, columns=dict(columns), basis=basis, wording=imports.as_words(wording))
     hand_over("workers.intake.upload", upload.pk)
 
 
-def choose(upload: Upload, *, columns: Mapping[str, str], basis: str) -> None:
+def choose(upload: Upload, *, columns: Mapping[str, str], basis: str, wording: str = "") -> None:
     """Look at it with these columns, and on this ground; it waits as before."""
     imports.opened(blocks(upload), columns)
     ground = basis if basis in {"consent", "soft_opt_in"} else upload.basis
-    Upload.objects.filter(pk=upload.pk, state=State.WAITING).update(columns=dict(columns), basis=ground)
+    waiting = Upload.objects.filter(pk=upload.pk, state=State.WAITING)
+    waiting.update(columns=dict(columns), basis=ground, wording=imports.as_words(wording))
 
 
 def drop(upload: Upload, *, by: Person | None, why: str = "") -> None:
@@ -142,7 +143,8 @@ def _reports(upload: Upload) -> Iterator[Any]:
     given: dict[str, Any] = {"by": upload.by, "reject": reject, "columns": upload.columns}
     given["how"] = f"import {upload.name}"
     if upload.what == What.MEMBERS:
-        return imports.import_csv(_counted(upload), upload.publication, basis=upload.basis, **given)
+        grounds = {"basis": upload.basis, "wording": upload.wording}
+        return imports.import_csv(_counted(upload), upload.publication, **grounds, **given)
     if upload.what == What.LEAVERS:
         return imports.import_leavers(_counted(upload), upload.publication, **given)
     return imports.import_suppressions(_counted(upload), upload.publication, **given)

@@ -9,7 +9,7 @@ import typer
 
 from .. import exports, imports, members, merging, portability, segments
 from ..lifecycle import Refusal, note
-from ..models import Member
+from ..models import Consent, Member
 from .answers import By, In, Json, as_json, say, table, the_person, the_publication
 from .importing import Watch, named_columns, opened, show_preview, taken, tell_departed, tell_rejected
 
@@ -30,6 +30,7 @@ ListFile = Annotated[Path, typer.Argument(dir_okay=False, readable=True, metavar
 def import_(
     file: ListFile,
     basis: Annotated[str, typer.Option(help="consent or soft_opt_in: on what they may be mailed.")] = "consent",
+    wording: Annotated[str, typer.Option(help="What they said yes to, where you have it: it stands with each.")] = "",
     report: Report = None,
     column: Columns = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; store nothing.")] = False,
@@ -52,7 +53,7 @@ def import_(
 
     def bring(watch: Watch, how: str, reject: Any) -> Any:
         return imports.import_csv(
-            watch.blocks(), chosen, by=person, basis=basis, how=how, reject=reject, columns=columns
+            watch.blocks(), chosen, by=person, basis=basis, how=how, reject=reject, columns=columns, wording=wording
         )
 
     told, rejected = taken(file, report, bring)
@@ -137,12 +138,9 @@ def show(email: str, json: Json = False) -> None:
                 "publication": s.publication.slug,
                 "state": s.state,
                 "since": s.state_since,
-                "consents": [
-                    {"basis": c.basis, "how": c.how, "at": c.at, "confirmed_at": c.confirmed_at}
-                    for c in s.consents.all()
-                ],
+                "consents": [_agreed(consent) for consent in s.consents.select_related("worded", "by")],
             }
-            for s in member.subscriptions.select_related("publication").prefetch_related("consents")
+            for s in member.subscriptions.select_related("publication")
         ],
         "deliveries": list(member.deliveries.values("digest__number", "state", "state_since", "reply")),
     }
@@ -154,6 +152,9 @@ def show(email: str, json: Json = False) -> None:
         ["publication", "state", "since"],
         ((s["publication"], s["state"], s["since"]) for s in found["subscriptions"]),
     )
+    grounds = [(s["publication"], *map(_cell, c.values())) for s in found["subscriptions"] for c in s["consents"]]
+    if grounds:
+        table("On what grounds", ["publication", *_AGREED], grounds)
 
 
 @app.command()
@@ -162,6 +163,19 @@ def erase(email: str, by: By = None) -> None:
     person = the_person(by)
     members.erase(_named(email), by=person)
     say("Erased. Only a keyed hash of the address is kept, so that it is never mailed again.")
+
+
+_AGREED = ("basis", "how", "by", "at", "from", "words", "confirmed_at")
+
+
+def _agreed(consent: Consent) -> dict[str, Any]:
+    by = consent.by.name if consent.by else None
+    told = (consent.basis, consent.how, by, consent.at, consent.network, consent.words, consent.confirmed_at)
+    return dict(zip(_AGREED, told, strict=True))
+
+
+def _cell(value: Any) -> Any:
+    return "" if value is None else value
 
 
 def _dry_run(file: Path, publication: Any, columns: Any, basis: str, json: bool) -> None:

@@ -32,6 +32,7 @@ __all__ = [
     "Imported",
     "Judged",
     "Preview",
+    "as_words",
     "dry_run",
     "import_csv",
     "import_leavers",
@@ -41,6 +42,9 @@ __all__ = [
     "preview",
     "spreadsheet_safe",
 ]
+
+#: Characters of what people said yes to elsewhere.
+LONGEST_WORDING = 2_000
 
 
 @dataclass
@@ -66,17 +70,19 @@ def import_csv(
     how: str,
     reject: Callable[[Broken], object],
     columns: Mapping[str, str] | None = None,
+    wording: str = "",
 ) -> Iterator[Imported]:
     """Read members from the bytes of a CSV file with a header; yields the running report after each chunk.
 
     Columns are known by their names (`columns.CALLED`), or as `columns` says: {"email": "Correo"}. Nobody who left, or
     whose address is suppressed, is made active again; nor does anybody become a member of whom the list itself says
-    that they left. A line that cannot be read is given to `reject`, and the next one is read.
+    that they left. A line that cannot be read is given to `reject`, and the next one is read. `wording` is what these
+    people said yes to, as far as it is known; it stands with each of them.
     """
     if basis not in Consent.Basis.values:
         raise Refusal(f"“{basis}” is no basis for mailing anybody: say one of {', '.join(Consent.Basis.values)}.")
     reading = opened(blocks, columns)
-    terms = Terms(publication, Consent.Basis(basis), unnamed(how)[:120], by.pk if by else None)
+    terms = Terms(publication, Consent.Basis(basis), unnamed(how)[:120], by.pk if by else None, as_words(wording))
     report = Imported()
     for chunk, counted in _taken(reading, terms):
         _count(report, chunk, counted)
@@ -85,6 +91,11 @@ def import_csv(
             reject(broken)
         yield report
     note(publication, "imported members", by=by, why=terms.how, **vars(report))
+
+
+def as_words(typed: str) -> str:
+    """A wording as it is kept: in one paragraph, without what no database stores."""
+    return " ".join("".join(c if c.isprintable() else " " for c in typed).split())[:LONGEST_WORDING]
 
 
 def _count(report: Imported, chunk: Chunk, counted: Counted) -> None:

@@ -70,7 +70,7 @@ _AGREED = {
 }
 _CONSENTS = """
     INSERT INTO publisher_consent (subscription_id, basis, how, wording, by_id, at, confirmed_at)
-    SELECT subscription_id, %s, %s, '', %s, {agreed}, %s FROM staged"""
+    SELECT subscription_id, %s, %s, %s, %s, {agreed}, %s FROM staged"""
 
 #: Addresses whose suppression is asked for at once: SQLite takes so many in one statement.
 _ASKED = 5_000
@@ -84,6 +84,7 @@ class Terms:
     basis: Consent.Basis
     how: str
     by_id: int | None
+    wording: str = ""  # what they said yes to elsewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +185,7 @@ def _add(cursor: CursorWrapper, terms: Terms) -> int:
     with _references_held(cursor, terms):
         cursor.execute(_SUBSCRIPTIONS, [terms.publication.pk, now])
         consents = _CONSENTS.format(agreed=_AGREED[connection.vendor])
-        cursor.execute(consents, [terms.basis, terms.how, terms.by_id, now, now])
+        cursor.execute(consents, [terms.basis, terms.how, terms.wording, terms.by_id, now, now])
         added = int(cursor.rowcount)
     return added
 

@@ -105,10 +105,12 @@ def test_an_export_is_safe_in_a_spreadsheet_and_tells_of_this_publication_alone(
 
 def test_one_member_is_shown_and_erased(publisher, write, publication, anne, make_members):
     make_members(1)
-    publisher("members", "import", write(LIST), "--by", "anne")
+    publisher("members", "import", write(LIST), "--by", "anne", "--wording", "Yes,  send me\nthe news.")
     told = publisher("members", "show", "Rosa@members.example", "--json").json()
     assert (told["email"], told["subscriptions"][0]["publication"]) == ("rosa@members.example", "update")
-    assert told["subscriptions"][0]["consents"][0]["basis"] == "consent"
+    (consent,) = told["subscriptions"][0]["consents"]
+    assert (consent["basis"], consent["by"], consent["words"]) == ("consent", anne.name, "Yes, send me the news.")
+    assert "send me the" in publisher("members", "show", "rosa@members.example").out
     assert publisher("members", "erase", "rosa@members.example", "--by", "anne").status == 0
     assert publisher("members", "show", "rosa@members.example").status == 1
     assert (Member.objects.get().email, Suppression.objects.count()) == ("m0@members.example", 1)

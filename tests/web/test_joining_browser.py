@@ -38,7 +38,7 @@ WORDS = {
 
 @pytest.fixture
 def visit(browser: Any, live_server: Any, monkeypatch: Any, settings: Any) -> Iterator[Callable[..., Any]]:
-    """visit(javascript=False): a visitor at a browser of their own, faster than people are, before much is connected."""
+    """visit(javascript=False): a visitor at a browser of their own, faster than people are."""
     monkeypatch.setattr(subscribing, "FASTEST", 0)
     settings.SANDBOX_URL = "http://127.0.0.1:9000"  # so that what the pages say then is read by axe too
     opened = []

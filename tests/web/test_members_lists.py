@@ -33,7 +33,7 @@ def test_a_list_is_looked_at_mapped_started_and_followed(put: Any, read: Any, as
     upload = Upload.objects.get()
     why = "is not an e-mail address: An email address must have an @-sign."
     assert page("tbody td:nth-child(4)") == [f"rejected: “{name}” {why}" for name in ("Rosa", "Luis", "x")]
-    chosen = {"email": "Kontakt", "first_name": "Wer", "basis": "soft_opt_in"}
+    chosen = {"email": "Kontakt", "first_name": "Wer", "basis": "soft_opt_in", "wording": "News, please"}
     page = read(as_anne.post(reverse("member-list-start", args=[upload.pk]), {**chosen, "look": "1"}, follow=True))
     assert [line.split(":")[0] for line in page("tbody td:nth-child(4)")] == ["becomes a member"] * 2 + ["rejected"]
     assert (Member.objects.count(), Upload.objects.get().state) == (0, "waiting")
@@ -51,6 +51,9 @@ def test_a_list_is_looked_at_mapped_started_and_followed(put: Any, read: Any, as
     consent = Consent.objects.first()
     assert consent is not None
     assert (consent.basis, consent.how, consent.by) == ("soft_opt_in", "import old.csv", anne)
+    page = read(as_anne.get(reverse("member", args=[consent.subscription.member_id])))
+    assert page("td q") == ["News, please"]
+    assert page("td .quiet")[0] == "by the list, not by themselves"
     assert not UploadPart.objects.exists()
 
 

@@ -92,13 +92,14 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
 @deed(back="member-list")
 def start(request: StaffRequest, pk: int) -> str | HttpResponse:
     """Looking again, with other columns, is the same form with another button."""
-    upload, basis = _upload(pk), request.POST.get("basis", "")
+    upload = _upload(pk)
+    grounds = {"basis": request.POST.get("basis", ""), "wording": request.POST.get("wording", "")}
     # "" is said too: whoever chooses “not in this list” means it.
     chosen = {name: request.POST.get(name, "") for name in COLUMNS}
     if "look" in request.POST or "count" in request.POST:
-        uploads.choose(upload, columns=chosen, basis=basis)
+        uploads.choose(upload, columns=chosen, **grounds)
         return _would(_upload(pk)) if "count" in request.POST else redirect("member-list", pk)
-    uploads.start(upload, columns=chosen, basis=basis, by=request.user)
+    uploads.start(upload, columns=chosen, **grounds, by=request.user)
     return "Started. You may leave this page: it goes on by itself."
 
 
