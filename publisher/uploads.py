@@ -143,8 +143,8 @@ def _reports(upload: Upload) -> Iterator[Any]:
     given: dict[str, Any] = {"by": upload.by, "reject": reject, "columns": upload.columns}
     given["how"] = f"import {upload.name}"
     if upload.what == What.MEMBERS:
-        grounds = {"basis": upload.basis, "wording": upload.wording}
-        return imports.import_csv(_counted(upload), upload.publication, **grounds, **given)
+        given |= {"basis": upload.basis, "wording": upload.wording}
+        return imports.import_csv(_counted(upload), upload.publication, **given)
     if upload.what == What.LEAVERS:
         return imports.import_leavers(_counted(upload), upload.publication, **given)
     return imports.import_suppressions(_counted(upload), upload.publication, **given)
