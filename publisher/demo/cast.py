@@ -7,12 +7,21 @@ from datetime import time
 from pathlib import Path
 from typing import Any
 
-from ..models import Channel, Member, Person, Publication, Slot, Subscription
+from django.utils import timezone
+
+from .. import consents, readership
+from ..models import Channel, Consent, Member, Person, Publication, Slot, Subscription
 
 NEWS = Path(__file__).parent / "news"
 #: Whose letter comes back: there is no such mailbox any more.
 MOVED_AWAY = "member007@members.example"
 PASSWORD = "read-the-proof"  # noqa: S105 - printed by the demo, good for nothing else
+MEMBERSHIP = """Members pay twelve pounds a year, or what they can.
+
+• Know what your money buys
+• Vote at the annual meeting
+
+Write to the office, or come to any of our meetings."""
 ADDRESS = "Andean Reading Rooms (invented), 1 Example Street, London N1"
 
 
@@ -86,6 +95,7 @@ def publication(part: Part) -> Publication:
         sender_name=part.settings["organisation"],
         postal_address=ADDRESS,
         hold_minutes=0,
+        membership=MEMBERSHIP,
     )
 
 
@@ -96,9 +106,15 @@ def members(publication: Publication, count: int, first: int) -> None:
         Member(email=f"member{n:03}@members.example", first_name=names[n % 200][0], last_name=names[n % 200][1])
         for n in range(first, first + count)
     )
-    Subscription.objects.bulk_create(
+    joined = Subscription.objects.bulk_create(
         Subscription(member=member, publication=publication, state=Subscription.State.ACTIVE) for member in made
     )
+    words = consents.current(publication, publication.language)
+    Consent.objects.bulk_create(
+        Consent(subscription=each, how="at an invented fair", worded=words, confirmed_at=timezone.now())
+        for each in joined
+    )
+    readership.joined(publication, len(joined))
 
 
 def accounts(part: Part) -> tuple[tuple[str, str, dict[str, str]], ...]:
