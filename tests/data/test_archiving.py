@@ -56,6 +56,14 @@ def test_past_numbers_come_into_the_archive_and_reach_nobody(
     assert "Not of this series" not in shown
 
 
+def test_a_past_number_says_nothing_that_is_said_today(page: str, publication: Any, anne: Any, digest: Any) -> None:
+    publication.sections.create(title="Where we are", body="By the lake.", shown=True)
+    list(archiving.bring(page, publication, by=anne))
+    type(digest).objects.filter(pk=digest.pk).update(number=121, state="sent")
+    said = ["Where we are" in Client().get(f"/update/{number}/").content.decode() for number in (119, 121)]
+    assert said == [False, True]
+
+
 def test_bringing_them_again_changes_nothing(page: str, publication: Any, anne: Any) -> None:
     list(archiving.bring(page, publication, by=anne))
     assert list(archiving.bring(page, publication, by=anne)) == []

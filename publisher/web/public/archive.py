@@ -181,8 +181,10 @@ def membership(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _sections(here: Digest) -> Iterator[tuple[str, str]]:
-    """What it puts right of earlier issues, then what stands in each."""
+    """What it puts right of earlier issues, then what stands in each; what stood in a past one nobody knows."""
     yield from (correction.as_told(here) for correction in corrections.told(here))
+    if here.archived:
+        return
     yield from here.publication.sections.filter(shown=True).values_list("title", "body")
 
 
