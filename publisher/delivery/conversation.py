@@ -172,7 +172,7 @@ class Conversation:
         # No server takes the message before this; from the first of these five bytes on it may have.
         with self._breaks_in(Phase.DOT):
             self._connected.send(b"\r\n.\r\n", self.timeouts.dot)
-        reply = self._expect({250}, Phase.DOT)
+        reply = self._hear(Phase.DOT)
         extra = self._connected.unread
         if extra:
             self._drop()
@@ -181,6 +181,7 @@ class Conversation:
             raise Ended(
                 made(Result.UNKNOWN, Phase.DOT, f"{self.relay} gave two answers: {reply.text} / {extra[:80]!r}")
             )
+        self._wanted(reply, {250}, Phase.DOT)
         return made(Result.SENT, Phase.DOT, reply.text, reply)
 
     def _say_or_reset(self, line: str, phase: Phase, wanted: Collection[int]) -> None:
@@ -211,8 +212,10 @@ class Conversation:
             self._connected.send(line + b"\r\n", self.timeouts.of(phase))
 
     def _expect(self, wanted: Collection[int], phase: Phase) -> Reply:
+        return self._wanted(self._hear(phase), wanted, phase)
+
+    def _wanted(self, reply: Reply, wanted: Collection[int], phase: Phase) -> Reply:
         """The reply if it is one of the wanted; any other ends the delivery, as what it is."""
-        reply = self._hear(phase)
         if reply.code not in wanted and (reply.code == 421 or reply.code < 400):
             self._drop()
         return checked(reply, phase, wanted, self.relay)

@@ -1,6 +1,6 @@
 """When what a domain answers means that it wants to be left alone for a while. Tables, and a count in a row.
 
-Only what is said at RCPT and after the dot is about the recipient's domain; the rest is about the relay, or about us.
+Only what is said when a recipient was named is about that one's domain; what comes before is about the relay, or us.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections import Counter
 from .replies import Phase
 
 #: Where a relay, or the domain itself, speaks of the domain.
-OF_THE_DOMAIN = frozenset({Phase.RCPT, Phase.DOT})
+OF_THE_DOMAIN = frozenset({Phase.RCPT, Phase.DATA, Phase.DOT})
 
 #: How many in a row, with no letter taken between, mean: not now. By reply code and the beginning of the enhanced code;
 #: the first line that fits decides. A temporary answer that fits none is about one mailbox, and means nothing here.

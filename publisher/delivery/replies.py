@@ -38,8 +38,6 @@ BY_ENHANCED: dict[str, Scope] = {
 # Without one, the reply code where it happened. 4.4.x and 5.4.x are left to this too: at RCPT they speak of the
 # recipient's domain ("5.4.1 recipient address rejected: access denied" is how one large provider says unknown user).
 BY_CODE: dict[tuple[Phase, int], Scope] = {
-    (Phase.MAIL, 451): "connection",
-    (Phase.MAIL, 452): "connection",
     (Phase.DATA, 451): "connection",
     (Phase.DATA, 452): "connection",
     (Phase.DOT, 451): "connection",
@@ -70,8 +68,13 @@ UNNAMED = frozenset({Phase.CONNECT, Phase.GREETING, Phase.STARTTLS, Phase.AUTH, 
 
 
 def scope_of(phase: Phase, code: int, enhanced: str | None) -> Scope:
-    """Whom an answer of 4xx or 5xx is about."""
-    if code == 421:
+    """Whom an answer of 4xx or 5xx is about.
+
+    "Not now" to MAIL, whatever it gives as its reason (our rate, our name, no room), says that this relay wants nothing
+    from us for a while: it is left alone. Held against the row at hand, and then the next, it would go through a whole
+    list at full speed.
+    """
+    if code == 421 or (phase is Phase.MAIL and code < 500):
         return "connection"
     _, _, detail = (enhanced or "").partition(".")
     by_enhanced = BY_ENHANCED.get(detail) or BY_ENHANCED.get(detail.partition(".")[0])

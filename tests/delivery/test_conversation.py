@@ -40,8 +40,9 @@ SENT = (Result.SENT, Phase.DOT, 250, "connection", 1)
 def table() -> dict[tuple[str, str], tuple[Result, Phase, int | None, str, int]]:
     """(step, behaviour) → result, phase, code, scope, and the connections used once a second message was delivered."""
     outcomes = {}
-    # Before RCPT nobody was named: what is said of an address or a mailbox there is about us.
+    # Before RCPT nobody was named: what is said of an address or a mailbox there is about us, and "not now" about here.
     about = {"connect": "connection", "EHLO": "connection", "MAIL": "sender"}
+    about_now = about | {"MAIL": "connection"}
     steps = {"connect": Phase.GREETING, "EHLO": Phase.GREETING, "MAIL": Phase.MAIL, "RCPT": Phase.RCPT}
     for step, phase in (steps | {"DATA": Phase.DATA, "dot": Phase.DOT}).items():
         lost = Result.UNKNOWN if step == "dot" else Result.DEFERRED
@@ -49,7 +50,7 @@ def table() -> dict[tuple[str, str], tuple[Result, Phase, int | None, str, int]]
         refusals = 2 if opening else 1
         broken = (lost, phase, None, "connection", 2)
         outcomes |= {(step, name): broken for name in BEHAVIOURS} | {
-            (step, "4xx"): (Result.DEFERRED, phase, 450, about.get(step, "recipient"), refusals),
+            (step, "4xx"): (Result.DEFERRED, phase, 450, about_now.get(step, "recipient"), refusals),
             (step, "5xx"): (Result.FAILED, phase, 550, about.get(step, "recipient"), refusals),
             (step, "5.7.1"): (Result.FAILED, phase, 550, "sender", refusals),
             (step, "421"): (Result.DEFERRED, phase, 421, "connection", 2),
@@ -344,6 +345,7 @@ def test_a_bounce_address_may_be_empty(serve: Serve) -> None:
         ("MAIL", "550 5.1.8 Sender's domain unknown", Result.FAILED, "sender"),
         ("MAIL", "553 Sender refused", Result.FAILED, "sender"),
         ("MAIL", "452 Out of space", Result.DEFERRED, "connection"),
+        ("MAIL", "450 4.7.1 You send too fast", Result.DEFERRED, "connection"),
         ("MAIL", "552 5.3.4 Message too big", Result.FAILED, "sender"),
         ("DATA", "554 No", Result.FAILED, "sender"),
         ("dot", "554 5.7.1 Spam", Result.FAILED, "sender"),

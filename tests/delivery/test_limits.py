@@ -87,6 +87,7 @@ def test_what_cannot_be_understood_is_said_in_a_sentence(setting: dict[str, str]
         (Phase.RCPT, 451, "4.7.1", "Graylisting in action", 0),
         (Phase.RCPT, 421, "4.3.2", "shutting down", 3),
         (Phase.RCPT, 421, None, "closing", 0),
+        (Phase.DATA, 450, "4.7.1", "Data command rejected: try later", 3),
         (Phase.MAIL, 421, "4.7.0", "unusual rate of mail", 0),
         (Phase.GREETING, 450, "4.7.1", "policy", 0),
         (Phase.RCPT, 550, "5.7.1", "blocked", 0),

@@ -155,6 +155,16 @@ def test_a_domain_that_does_not_answer_keeps_none_of_the_others_from_being_sent(
     assert sum(mailed(server).values()) + states(digest).get("queued", 0) == 140
 
 
+def test_a_relay_that_will_not_have_us_now_is_left_alone_and_no_attempt_is_counted(serve, sending_to):
+    """Else a whole list would be refused at full speed, again after five minutes, and given up after five days."""
+    server = serve({"MAIL": "450 4.7.1 You send too fast"}, good=PIPELINING)
+    digest = sending_to(server, at("members.example", 300))
+    send_batch(digest)
+    digest.refresh_from_db()
+    assert (states(digest), digest.breaks) == ({"queued": 300}, 1)
+    assert sum(line.startswith("MAIL") for line in server.heard) == 3
+
+
 # ---- A new sender
 
 
