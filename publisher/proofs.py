@@ -8,9 +8,13 @@ from dataclasses import replace
 from typing import Any
 
 from django.db.models import Q
+from django.utils import timezone
 
 from . import letters, links
 from .delivery import ledger
+from .delivery.addresses import CannotBuild
+from .delivery.assembly import Assembly
+from .lifecycle import Refusal
 from .models import Digest, Entry, Person, Post, PostSet, Proof, Publication
 
 #: What is frozen, hashed and approved: these fields of a Proof, and nothing that goes out is outside them. Where links
@@ -28,10 +32,28 @@ TO_GO = Q(state__in=["draft", "approved", "held"])
 def freeze(whole: Digest | PostSet, *, by: Person | None) -> Proof:
     """The proof of a digest or of a set of posts as it stands. The same bytes give the same proof."""
     content = _content(whole)
+    if isinstance(whole, Digest):
+        _assemble(content)
     made = {**content, "audience_count": _audience_count(whole), "made_by": by}
     if isinstance(whole, Digest):
         return Proof.objects.get_or_create(digest=whole, sha256=sha256(content), defaults=made)[0]
     return Proof.objects.get_or_create(post_set=whole, sha256=sha256(content), defaults=made)[0]
+
+
+def _assemble(content: dict[str, Any]) -> None:
+    """Refusal for what no mail can carry, a name of two lines for one: else it is found out after the approval."""
+    sender = content["sender"]
+    headers = {"List-Id": f"<{sender['list_id']}>", "Reply-To": sender["reply_to"]}
+    letter = letters.Letter(*(content[part] for part in ("subject", "html", "text")))
+    try:
+        Assembly(
+            letter,
+            sender=(sender["name"], sender["email"]),
+            headers={name: value for name, value in headers.items() if value},
+            date=timezone.now(),
+        )
+    except CannotBuild as problem:
+        raise Refusal(f"No mail can be made of this. {problem}") from problem
 
 
 def intact(proof: Proof) -> bool:

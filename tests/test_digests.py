@@ -247,6 +247,15 @@ def test_a_change_of_the_sender_needs_a_new_proof(proof, publication, ben):
         digests.approve(proof, by=ben)
 
 
+@pytest.mark.parametrize("wrong", [{"list_id": "büro.example"}, {"sender_name": "Rooms\nBcc: x"}, {"reply_to": "us"}])
+def test_what_no_mail_can_carry_is_refused_before_anybody_approves_it(digest, publication, anne, wrong):
+    type(publication).objects.update(**wrong)
+    with pytest.raises(Refusal, match="No mail can be made of this"):
+        digests.proof(digest, by=anne)
+    digest.refresh_from_db()
+    assert (digest.state, digest.number) == ("draft", None)
+
+
 def test_a_withdrawn_item_gets_into_no_digest_however_late_it_was_withdrawn(publication, items, anne, ben):
     items_verbs.withdraw(Item.objects.get(pk=items[0].pk), by=anne, why="not true")
     with pytest.raises(Refusal, match="is withdrawn: queue it first"):

@@ -12,6 +12,7 @@ from django.db.models import BooleanField, Field, Max
 from django.utils import timezone
 
 from .. import channels, networks, sources
+from ..delivery.addresses import AddressRefused, ascii_host
 from ..lifecycle import Refusal, note
 from ..models import Publication, Source
 from ..networks.base import Refused
@@ -42,7 +43,7 @@ def add(
         series=series,
         organisation=organisation,
         sender_email=sender,
-        list_id=f"{slug}.{sender.rpartition('@')[2]}",
+        list_id=f"{slug}.{_host_of(sender)}",
         postal_address=postal_address,
         next_number=next_number,
         time_zone=time_zone,
@@ -187,6 +188,15 @@ def _shown(source: Source) -> dict[str, Any]:
         "problem": source.problem,
         "unread": source.unread,
     }
+
+
+def _host_of(address: str) -> str:
+    """In ASCII, as a List-Id has to be (RFC 2919). What is no address is refused by the model, with its reason."""
+    host = address.rpartition("@")[2]
+    try:
+        return ascii_host(host)
+    except AddressRefused:
+        return host
 
 
 def _save(publication: Publication, fields: Iterable[str] | None = None) -> None:

@@ -33,6 +33,11 @@ def test_a_publication_is_added_and_changed(publisher, anne):
     assert told == [{"slug": "update", "series": "Update", "organisation": "Rooms", "next_number": 120}]
 
 
+def test_the_name_of_a_list_is_ascii_whatever_the_senders_domain_is(publisher, anne):
+    publisher(*NEW, "--sender", "update@bücher.example", "--postal-address", "1 Example Street")
+    assert Publication.objects.get().list_id == "update.xn--bcher-kva.example"
+
+
 def test_a_publication_that_is_not_whole_is_not_added(publisher, publication):
     for sender, said in [("nobody", "sender_email: Enter a valid email address."), ("a@rooms.example", "slug:")]:
         answer = publisher(*NEW, "--sender", sender, "--postal-address", "x")
