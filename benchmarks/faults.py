@@ -8,6 +8,7 @@ anybody was lost or mailed twice, or a doubt is not explained.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -87,7 +88,7 @@ class Run:
     def judge(self) -> Verdict:
         entries = verdict.read(self.place.sink.log)
         for kill in self.kills:
-            kill.connections = verdict.most_connections(entries, kill.began - 1, max(kill.began, kill.ended))
+            kill.connections = verdict.most_connections(entries, kill.began - verdict.JUST_BEFORE, kill.over)
         ledger = self.place.ledger()
         found = verdict.judge(entries, ledger, self.place.members, self.kills, self.slow)
         found.wrong += self.complaints
@@ -99,11 +100,11 @@ class Run:
         died = self.place.folder / f"{point}-{times}"
         self._restart({"PUBLISHER_FAULT": f"{point}:{times}@{died}"})
         deadline = time.monotonic() + 30
-        while not died.exists() and time.monotonic() < deadline and self.place.count() < self.options.members:
+        while not (at := _told(died)) and time.monotonic() < deadline and self.place.count() < self.options.members:
             time.sleep(0.02)
-        if died.exists():
-            self.note(Kill(f"a worker at “{point}”, passed {times} times", died.stat().st_mtime))
-        return died.exists()
+        if at:
+            self.note(Kill(f"a worker at “{point}”, passed {times} times", at))
+        return bool(at)
 
     def _restart(self, more: dict[str, str]) -> None:
         pool = self.place.pool
@@ -136,6 +137,14 @@ def main() -> int:
                 say(f"  {each}: {place.said_of(each)}")
             _keep(options, folder)
     return _report(run, found)
+
+
+def _told(died: Path) -> float:
+    """When the process died that left this file; 0 as long as none has."""
+    with contextlib.suppress(FileNotFoundError):
+        if (line := died.read_text()).endswith("\n"):
+            return float(line)
+    return 0.0
 
 
 def _mode(options: argparse.Namespace) -> tuple[Callable[[Run], None], float]:

@@ -15,7 +15,7 @@ import redis
 
 from benchmarks import usage
 from benchmarks.place import Place, Stalled, end
-from benchmarks.verdict import Kill
+from benchmarks.verdict import MARGIN, Kill
 from workers import traces
 from workers.processes import Child
 
@@ -26,8 +26,13 @@ Deed = Callable[[Place, random.Random], Kill]
 
 
 def worker(place: Place, dice: random.Random) -> Kill:
-    """The pool's leader; the crew ends its children with it."""
-    return _ended("the worker", leader(place.pool))
+    """The pool's leader. The crew ends its children with it: until then they open connections and send."""
+    pid = leader(place.pool)
+    kill = _ended("the worker", pid)
+    while traces.members(pid) and time.time() < kill.began + MARGIN:
+        time.sleep(0.01)
+    kill.ended = time.time()
+    return kill
 
 
 def child(place: Place, dice: random.Random) -> Kill:
@@ -143,9 +148,9 @@ def _write_locks(inode: str) -> Iterator[str]:
 
 
 def _ended(what: str, pid: int) -> Kill:
-    kill = _noted(f"{what} ({pid})")
+    """Noted when it is done: what it did until its last moment was before."""
     end(pid)
-    return kill
+    return _noted(f"{what} ({pid})")
 
 
 def _noted(what: str) -> Kill:

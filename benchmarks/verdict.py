@@ -13,6 +13,8 @@ from pathlib import Path
 #: Seconds around a kill in which what happened to a message may have been its doing, beside the sink's slowness:
 #: a worker may learn of its database's death at its next writing, and a dead one's last bytes take their time.
 MARGIN = 5.0
+#: Seconds before a kill in which a connection must have been open: one that is cut is closed before the kill is noted.
+JUST_BEFORE = 1.0
 #: What the sink notes of a message that may have left its sender in doubt.
 TRACES = ("accepted", "unanswered", "broken")
 
@@ -35,8 +37,34 @@ class Kill:
     ended: float = 0.0
     connections: int = 0  # that were open just before
 
+    @property
+    def over(self) -> float:
+        return max(self.began, self.ended)
+
     def near(self, at: float, slow: float) -> bool:
-        return self.began - MARGIN - slow <= at <= max(self.began, self.ended) + MARGIN + slow
+        return self.began - MARGIN - slow <= at <= self.over + MARGIN + slow
+
+
+@dataclass
+class Line:
+    """What the log says of one connection as a whole."""
+
+    opened: float = float("inf")
+    closed: float = float("inf")
+    whole: float = 0.0  # when it last had a whole message
+
+    def note(self, entry: Entry) -> None:
+        if entry.event == "opened":
+            self.opened = entry.at
+        elif entry.event == "closed":
+            self.closed = entry.at
+        elif entry.event != "broken":
+            self.whole = entry.at
+
+    def ends(self, trace: Entry, kill: Kill) -> bool:
+        """Whether it was open at the kill, and this was its last: where another follows, its answer was heard."""
+        open_then = self.opened <= kill.over and self.closed >= kill.began - JUST_BEFORE
+        return open_then and self.whole <= trace.at
 
 
 @dataclass
@@ -109,17 +137,33 @@ def _shared(entries: Iterable[Entry]) -> list[str]:
 
 
 def _explain(verdict: Verdict, entries: Collection[Entry], kills: list[Kill], slow: float) -> None:
-    """Each kill explains at most one doubt for each connection that was open then, if the log shows the break."""
+    """Each kill explains at most one doubt on each connection that was open then, if the log shows the break."""
     traces = {entry.recipient: entry for entry in entries if entry.event in TRACES}
-    room = {id(kill): kill.connections for kill in kills}
+    lines = _lines(entries)
+    spent: dict[int, set[int]] = defaultdict(set)
     for address in sorted(verdict.unknown, key=lambda unknown: traces[unknown].at if unknown in traces else 0):
         trace = traces.get(address)
         verdict.fates[_fate(address, entries, trace)] += 1
-        near = [kill for kill in kills if trace and kill.near(trace.at, slow) and room[id(kill)]]
-        if not near:
-            verdict.unexplained.append(address)
+        near = [
+            kill for kill in kills if trace and _explains(kill, trace, lines[trace.connection], spent[id(kill)], slow)
+        ]
+        if trace and near:
+            spent[id(min(near, key=lambda kill: kill.over))].add(trace.connection)
         else:
-            room[id(min(near, key=lambda kill: max(kill.began, kill.ended)))] -= 1
+            verdict.unexplained.append(address)
+
+
+def _explains(kill: Kill, trace: Entry, line: Line, spent: Collection[int], slow: float) -> bool:
+    """`spent` are the connections on which it explains a doubt already."""
+    room = len(spent) < kill.connections and trace.connection not in spent
+    return room and kill.near(trace.at, slow) and line.ends(trace, kill)
+
+
+def _lines(entries: Iterable[Entry]) -> dict[int, Line]:
+    lines: dict[int, Line] = defaultdict(Line)
+    for entry in entries:
+        lines[entry.connection].note(entry)
+    return lines
 
 
 def _fate(address: str, entries: Iterable[Entry], trace: Entry | None) -> str:

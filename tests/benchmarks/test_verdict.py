@@ -43,15 +43,37 @@ def test_a_doubt_without_a_kill_is_not_explained(tmp_path: Path) -> None:
 
 
 def test_a_freeze_explains_until_it_ends(tmp_path: Path) -> None:
-    assert judged(tmp_path, SENT, Kill("a child, frozen", 60, ended=100, connections=1)).unexplained == []
+    assert judged(tmp_path, SENT, Kill("a child, frozen", 60, ended=100.2, connections=1)).unexplained == []
 
 
 def test_a_kill_explains_no_more_doubts_than_connections(tmp_path: Path) -> None:
     ledger = {ROSA: "unknown", LUIS: "unknown", INES: "sent"}
 
-    assert judged(tmp_path, ledger, kill(101.4)).unexplained == [LUIS]
-    assert judged(tmp_path, ledger, kill(101.4, connections=2)).unexplained == []
-    assert judged(tmp_path, ledger, kill(101.4), kill(101.6)).unexplained == []
+    log = LOG.replace(f"102.0 accepted 1 {INES}", f"100.9 accepted 1 {INES}")
+
+    assert judged(tmp_path, ledger, kill(101.4), log=log).unexplained == [LUIS]
+    assert judged(tmp_path, ledger, kill(101.4, connections=2), log=log).unexplained == []
+    assert judged(tmp_path, ledger, kill(101.4), kill(101.6), log=log).unexplained == []
+
+
+def test_a_doubt_before_another_letter_on_its_connection_is_not_explained(tmp_path: Path) -> None:
+    ledger = {ROSA: "unknown", LUIS: "sent", INES: "sent"}
+
+    assert judged(tmp_path, ledger, kill(101.4, connections=2)).unexplained == [ROSA]
+
+
+def test_a_kill_explains_no_second_doubt_on_a_connection(tmp_path: Path) -> None:
+    ledger = {ROSA: "unknown", LUIS: "sent", INES: "unknown"}
+    log = LOG.replace("102.0 accepted 1", "102.0 broken 1")
+
+    assert judged(tmp_path, ledger, kill(101.4, connections=2), log=log).unexplained == [INES]
+
+
+def test_a_kill_explains_nothing_on_a_connection_that_was_not_open(tmp_path: Path) -> None:
+    after, before = LOG.replace("100.1 opened 2", "101.45 opened 2"), LOG.replace("101.5 ", "100.2 ")
+
+    assert judged(tmp_path, SENT, kill(101.4, connections=2), log=after).unexplained == [LUIS]
+    assert judged(tmp_path, SENT, kill(101.4, connections=2), log=before).unexplained == [LUIS]
 
 
 def test_a_doubt_of_which_the_sink_knows_nothing_is_not_explained(tmp_path: Path) -> None:

@@ -93,3 +93,16 @@ def test_a_death_at_each_named_point_mails_nobody_twice_and_forgets_nobody(tmp_p
     assert MEMBERS - len(known) == len(mailed.keys() - known)
     assert {point for point, count in doubts.items() if count > CONNECTIONS} == set()
     assert {point for point, count in doubts.items() if count} & BETWEEN == set()
+
+
+def test_who_dies_at_a_point_tells_when_as_the_server_s_log_would(tmp_path: Path) -> None:
+    """A file's own time is some milliseconds early: what happened in them would seem to be nobody's death."""
+    living = "import time; from publisher import faults; print(time.time(), flush=True); faults.point('handed')"
+    died = tmp_path / "died"
+    done = subprocess.run(
+        [sys.executable, "-c", living], env={"PUBLISHER_FAULT": f"handed:1@{died}"}, cwd=ROOT, text=True,
+        stdout=subprocess.PIPE, check=False,
+    )  # fmt: skip
+
+    assert done.returncode == -signal.SIGKILL
+    assert float(done.stdout) - 1e-6 <= float(died.read_text())
