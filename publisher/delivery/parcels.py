@@ -23,6 +23,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_string, policy
+from email.message import EmailMessage
 from email.utils import parsedate_to_datetime, quote
 from http import HTTPStatus
 from typing import Any, cast
@@ -234,7 +235,7 @@ def _letter(provider: Provider, recipient: str, message: bytes) -> Any:
     """The message as anymail wants it. Raises ValueError where this provider cannot carry it as it is."""
     kind = provider.kind
     parsed = message_from_string(message.decode(), policy=policy.default)
-    text, html = (part.get_content().replace("\r\n", "\n") for part in parsed.iter_parts())
+    text, html = _part(parsed, "plain"), _part(parsed, "html")
     if kind.instructions.search(text + html + parsed["Subject"]):
         raise ValueError("it would take {{…}} and {%…%} in the letter for instructions")
     letter: Any = EmailMultiAlternatives(
@@ -245,7 +246,8 @@ def _letter(provider: Provider, recipient: str, message: bytes) -> Any:
         reply_to=[_mailbox(each) for each in parsed["Reply-To"].addresses] if parsed["Reply-To"] else None,
         headers={name: str(parsed[name]) for name in parsed if name.lower() not in _NOT_OURS | kind.withheld},
     )
-    letter.attach_alternative(html, "text/html")
+    if html:
+        letter.attach_alternative(html, "text/html")
     letter.raw, letter.idempotency_key = message, key_of(parsed["Message-ID"])
     if kind.tracking:
         letter.track_opens = letter.track_clicks = False
@@ -254,6 +256,12 @@ def _letter(provider: Provider, recipient: str, message: bytes) -> Any:
     if kind.idempotency and kind.idempotency.of == "letter":
         letter.extra_headers[kind.idempotency.header] = letter.idempotency_key
     return letter
+
+
+def _part(message: EmailMessage, kind: str) -> str:
+    """Empty where the letter has none: who wants plain text gets no HTML."""
+    found = message.get_body((kind,))
+    return found.get_content().replace("\r\n", "\n") if found else ""
 
 
 def _mailbox(found: Any, address: str = "") -> str:

@@ -102,6 +102,17 @@ def test_resend_is_given_what_was_approved_with_the_members_own_values(sending, 
     assert letter.key == parcels.key_of(headers["Message-ID"])
 
 
+@pytest.mark.parametrize("name", ["resend", "mailgun"])
+def test_who_wants_plain_text_gets_it_from_a_provider_too(sending, through, name):
+    provider = through(name)
+    Member.objects.filter(email=M[0]).update(plain_text=True)
+    engine_room.send_batch(sending)
+    assert counted(sending) == {"sent": 5}
+    (plain,) = [letter for letter in provider.accepted if letter.to == M[0]]
+    content = f"{plain.given}{plain.raw!r}"
+    assert ("Andean Reading Rooms" in content, "<p" in content, "html" in content) == (True, False, False)
+
+
 def told_of(metadata: dict) -> str:
     """Whose letter the token tells that each event brings back."""
     (token,) = metadata.values()
