@@ -181,8 +181,7 @@ def start(digest: Digest) -> None:
 
 def prepare(digest: Digest) -> None:
     """Freeze the audience chunk by chunk, then preparing → sending. Goes on where it was after a crash."""
-    while ledger.freeze_chunk(digest):
-        pass
+    ledger.freeze_all(digest)
     digest.refresh_from_db()
     if digest.state == Digest.State.PREPARING:
         ledger.close_audience(digest)
