@@ -11,7 +11,7 @@ import pytest
 import typer
 import typer.main
 
-from publisher import models
+from publisher import delivery, models
 from publisher.cli import tree
 from publisher.networks.base import Refused
 
@@ -106,6 +106,12 @@ def test_every_file_that_is_named_is_there(page: Path) -> None:
     invented = {"publisher/networks/postcard.py"}
 
     assert {name for name in named if not (ROOT / name).exists()} - invented == set()
+
+
+def test_the_way_through_the_delivery_room_leads_past_each_file_once() -> None:
+    files = sorted(file.stem for file in (ROOT / "publisher" / "delivery").glob("[a-z]*.py"))
+
+    assert sorted(re.findall(r"^ {4}.{15}(\w+) ", delivery.__doc__ or "", re.MULTILINE)) == files
 
 
 def test_the_sketch_of_a_network_is_one() -> None:
