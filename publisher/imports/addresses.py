@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
+from email_validator import SPECIAL_USE_DOMAIN_NAMES
 from email_validator.rfc_constants import DOT_ATOM_TEXT, EMAIL_MAX_LENGTH
 
 from .. import members
 from ..lifecycle import Refusal
+
+#: Words and single hyphens, in the length of one label. Punycode is none of these.
+_WORDS = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)*\.[a-z]+")
+_NOBODYS = tuple(f".{name}" for name in SPECIAL_USE_DOMAIN_NAMES)
 
 
 def normalise(email: str) -> str:
@@ -26,7 +32,10 @@ def normalise(email: str) -> str:
 @lru_cache(maxsize=50_000)
 def _domain(domain: str) -> str:
     """“@” and the domain as it is stored; nothing where it is none, or is spelled so that its length may change."""
-    if "xn--" in domain.lower():
+    lower = domain.lower()
+    if _WORDS.fullmatch(lower) and lower.isascii() and not f".{lower}".endswith(_NOBODYS):
+        return f"@{lower}"
+    if "xn--" in lower:
         return ""
     try:
         return members.normalise(f"a@{domain}")[1:]

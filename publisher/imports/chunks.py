@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from itertools import islice
 
 from django.db import connection
 from django.utils import timezone
@@ -80,12 +81,9 @@ def read_in(reading: Reading, rows: Callable[[], int], wanted: Wanted = ALL) -> 
 
 def _fill(chunk: Chunk, reading: Reading, records: Iterator[Record | Broken], rows: int, wanted: Wanted) -> bool:
     """So many records into the chunk; False where there are no more."""
-    people, broken, named = chunk.people, chunk.broken, members.one_line
+    people, broken, beside = chunk.people, chunk.broken, wanted.lines or reading.says_more
     rest: tuple[str, ...] | None = ()
-    for _ in range(rows):
-        record = next(records, None)
-        if record is None:
-            return False
+    for record in islice(records, rows):
         if isinstance(record, Broken):
             broken.append(record)
             continue
@@ -103,9 +101,14 @@ def _fill(chunk: Chunk, reading: Reading, records: Iterator[Record | Broken], ro
         elif address in people:
             chunk.repeated += 1
         else:
-            people[address] = staged(address, named(first), named(last), *rest)
-            _beside(chunk, address, line, reading.more, wanted)
-    return True
+            people[address] = staged(address, _named(first), _named(last), *rest)
+            if beside:
+                _beside(chunk, address, line, reading.more, wanted)
+    return len(people) + len(broken) + chunk.repeated + chunk.gone == rows
+
+
+#: People share their names, and a list has a million of them.
+_named = lru_cache(maxsize=20_000)(members.one_line)
 
 
 def _beside(chunk: Chunk, address: str, line: int, more: Mapping[str, str], wanted: Wanted) -> None:

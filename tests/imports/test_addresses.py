@@ -28,6 +28,11 @@ LONG = st.builds(lambda n, domain: "a" * n + "@" + domain, st.integers(1, 300), 
 @example("rosa@members.example@members.example")
 @example("POSTMASTER@Members.Example ")
 @example("rosa@test")
+@example("rosa@mail.test")
+@example("rosa@Members.LOCAL")
+@example("rosa@ab--c.example")
+@example("rosa@members.\u212aey")
+@example("rosa@" + "a" * 64 + ".example")
 def test_each_address_is_what_it_always_was(email):
     assert made(addresses.normalise, email) == made(members.normalise, email)
 
