@@ -38,7 +38,10 @@ def written(row: Due | Delivery, outcome: Outcome, now: datetime) -> Written:
 def after(
     outcome: Outcome, *, attempts: int, first_tried_at: datetime | None, refused_before: bool, now: datetime
 ) -> Next:
-    """The next state of what was not taken. Refusals for now are tried again from 5 minutes on, doubling, 5 days."""
+    """The next state of what was not taken. Refusals for now are tried again from 5 minutes on, doubling, 5 days.
+
+    The last time at their end, not when the next doubling would pass it: that would be after three and a half.
+    """
     if outcome.result is Result.UNKNOWN:
         return Next(State.UNKNOWN, now, True)
     if outcome.result is Result.STOPPED or (outcome.result is Result.DEFERRED and outcome.scope == "connection"):
@@ -47,7 +50,7 @@ def after(
         return Next(State.FAILED, now, True)
     # Also where we were refused for good, and not for the address: policy changes, and one look more is cheap. Not at
     # once, though: a relay that fails at one letter for good would be asked without an end.
-    wait = FIRST_RETRY * 2 ** min(attempts, 12)
-    if now + wait > (first_tried_at or now) + LAST_RETRY:
+    left = (first_tried_at or now) + LAST_RETRY - now
+    if left < FIRST_RETRY:
         return Next(State.FAILED, now, True)
-    return Next(State.DEFERRED, now + wait, True)
+    return Next(State.DEFERRED, now + min(FIRST_RETRY * 2 ** min(attempts, 12), left), True)
