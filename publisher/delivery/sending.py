@@ -21,6 +21,7 @@ from ..letters import Letter
 from ..lifecycle import note
 from ..models import Digest, MeasuringConsent, Proof, Publication
 from . import keys, ledger, message, paces, parcels, takeover
+from .addresses import ascii_domain, ascii_host
 from .assembly import Assembly
 from .batch import GROUP, Batch, Row
 from .couriers import Couriers
@@ -115,7 +116,7 @@ def _draw_conclusions(digest: Digest, batch: Batch, broke: Outcome | None, asked
 def mine(sender: str) -> tuple[Engine | Couriers, Turns[Row]]:
     """This thread's engine, with the connections that its last batch left open, and what it has learnt of domains."""
     way = usable_provider() or usable_relays()
-    key = (way, sender.rpartition("@")[2], settings.CONNECTIONS, paces.limits())
+    key = (way, ascii_host(sender.rpartition("@")[2]), settings.CONNECTIONS, paces.limits())
     if getattr(_mine, "key", None) != key:
         hang_up()
         _mine.turns = Turns(GROUP)
@@ -193,8 +194,8 @@ class Frame:
 
     def __init__(self, digest: Digest, proof: Proof) -> None:
         publication = digest.publication
-        # From the proof, not from the publication: who it is from was approved too.
-        self.sender = proof.sender["email"]
+        # From the proof, not from the publication: who it is from was approved too. In A-labels: any relay takes them.
+        self.sender = ascii_domain(proof.sender["email"])
         self.domain = self.sender.rpartition("@")[2]
         self._leave = links.leaver(publication.pk)
         self._digest_id, self._agreed = digest.pk, _agreed(publication, proof)

@@ -68,6 +68,17 @@ def test_a_relay_that_never_greets_holds_up_nothing_that_another_takes(sending, 
     assert len(good.log) == 5
 
 
+def test_a_sender_whose_domain_has_letters_beyond_ascii_needs_nothing_special_of_a_relay(sending, serve, relays):
+    server = serve(good=PIPELINING)
+    relays(server)
+    sending.proof.sender["email"] = "news@bücher.example"
+    engine_room.send_batch(sending)
+    assert ledger.counts(sending)["sent"] == 5
+    assert server.heard[0] == "EHLO xn--bcher-kva.example"
+    mails = {line for line in server.heard if line.startswith("MAIL")}
+    assert mails == {"MAIL FROM:<news@xn--bcher-kva.example>"}
+
+
 def test_a_relay_that_never_greets_lets_the_digest_rest_when_the_turn_is_over(sending, serve, relays, settings):
     settings.TURN = 1
     relays(serve({"connect": SILENCE}))
