@@ -36,9 +36,17 @@ class Connection:
     """Opens by itself; when `dialogue` is there it can be talked over, when `over` is there it is closed."""
 
     def __init__(
-        self, relay: Relay, place: Place, *, helo: str, keeper: Keeper, timeouts: Timeouts, tls: ssl.SSLContext | None
+        self,
+        relay: Relay,
+        place: Place,
+        *,
+        helo: str,
+        keeper: Keeper,
+        timeouts: Timeouts,
+        tls: ssl.SSLContext | None,
+        alone: bool = True,
     ) -> None:
-        self.relay, self.keeper, self.timeouts = relay, keeper, timeouts
+        self.relay, self.keeper, self.timeouts, self._alone = relay, keeper, timeouts, alone
         self.dialogue: Dialogue | None = None
         self.over: Outcome | None = None
         #: When a whole answer last came, or bytes went: the time limits count from then, and dripping gains nothing.
@@ -152,7 +160,7 @@ class Connection:
             step = self._steps.send(reply)
         except StopIteration as opened:
             faults.point("connected")
-            self.dialogue = Dialogue(self.relay, opened.value, self.keeper)
+            self.dialogue = Dialogue(self.relay, opened.value, self.keeper, alone=self._alone)
             return
         except Ended as ended:
             self._shut(ended.outcome)

@@ -70,8 +70,10 @@ class Keeper(Protocol):
 class Dialogue:
     """The transactions of one connection, from after EHLO to its end. After `over` it must not be used."""
 
-    def __init__(self, relay: Relay, offers: Offers, keeper: Keeper) -> None:
+    def __init__(self, relay: Relay, offers: Offers, keeper: Keeper, *, alone: bool = True) -> None:
+        """`alone`: there is no other relay that may take what this one refuses of us."""
         self.relay = relay
+        self.alone = alone
         self.keeper = keeper
         self.pipelining = "PIPELINING" in offers
         #: The transaction whose message the server waits for.
@@ -261,7 +263,8 @@ class Dialogue:
         outcome = transaction.refusal
         assert outcome is not None
         transaction.refusal = None
-        if outcome.result is Result.DEFERRED and outcome.scope == "connection":
+        not_here = outcome.phase is _MAIL and not self.alone
+        if not_here or (outcome.result is Result.DEFERRED and outcome.scope == "connection"):
             self.over, self.polite = outcome, True
             self.keeper.unsent(transaction, outcome)
         else:

@@ -264,9 +264,9 @@ class Engine:
     def _connect(self, standing: _Standing, work: Work) -> None:
         standing.tried_at = time.monotonic()
         try:
-            place = self._place(standing)
+            place, alone = self._place(standing), len(self._standings) == 1
             connection = Connection(
-                standing.relay, place, helo=self.helo, keeper=work, timeouts=self.timeouts, tls=self._tls
+                standing.relay, place, helo=self.helo, keeper=work, timeouts=self.timeouts, tls=self._tls, alone=alone
             )
         except OSError as error:
             standing.strike(broken(standing.relay, Phase.CONNECT, in_words(error)))

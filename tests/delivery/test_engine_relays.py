@@ -111,6 +111,30 @@ def test_the_next_address_of_a_relay_is_tried_where_the_first_cannot_be_reached_
     assert ledger.counts(sending)["sent"] == 5
 
 
+def test_what_a_relay_refuses_of_us_another_takes(sending, serve, relays):
+    """Else every other letter would be put off, and at the second refusal given up, with nobody asked."""
+    good = serve({"connect": WhenReleased()}, good=PIPELINING)
+
+    class Refusing(Says):
+        def play(self, talk, usual):
+            good.released.set()
+            super().play(talk, usual)
+
+    refusing = serve({"MAIL": Refusing("550 5.7.1 Not from you")}, good=PIPELINING)
+    relays(refusing, good)
+    engine_room.send_batch(sending)
+    assert ledger.counts(sending)["sent"] == 5
+    assert taken(good) == M
+    assert sum(line.startswith("MAIL") for line in refusing.heard) == 1
+
+
+def test_where_each_relay_refuses_us_a_person_is_asked(sending, serve, relays):
+    relays(*(serve({"MAIL": "550 5.7.1 Not from you"}, good=PIPELINING) for _ in range(2)))
+    with pytest.raises(engine_room.Stopped, match="refused us in the phase MAIL"):
+        engine_room.send_batch(sending)
+    assert ledger.counts(sending)["queued"] == 5
+
+
 def test_many_rows_of_a_domain_that_rests_do_not_keep_those_behind_them_waiting(sending, serve, relays, monkeypatch):
     monkeypatch.setattr(batches, "GROUP", 2)
     monkeypatch.setattr(batches, "SLICE", 4)
