@@ -33,6 +33,7 @@ from .dialogue import Transaction
 from .journal import Journal
 from .outcomes import Outcome, Phase, Result, made, refusal_in_words
 from .statements import Due
+from .stay import Stay
 from .turns import Turns
 
 State = Delivery.State
@@ -90,7 +91,7 @@ class Batch:
         self.claimed = 0
         self._most = most
         self._connections = connections
-        self._turn_ends = time.monotonic() + settings.TURN
+        self._stay = Stay(settings.TURN)
         self._lease = settings.CLAIM_LEASE
         self._ready: deque[Transaction] = deque()
         self._under_way: set[Transaction] = set()
@@ -103,6 +104,7 @@ class Batch:
         self._failed = not digest.list_checked  # perhaps in a batch before
         self._over = False
         self._late = False  # the turn is over
+        self._all = False  # nothing more was due
         self._acted_at = 0.0
         self._safe_until = 0.0
         self._take_hold()
@@ -142,9 +144,8 @@ class Batch:
         return 0.0 if self._ready else self.turns.wait()
 
     def take(self) -> Transaction | None:
-        if not self._ready or self._over or self._late:
+        if not self._ready or self._over or self._late or not (transaction := self._stay.pick(self._ready)):
             return None
-        transaction = self._ready.popleft()
         transaction.row.begun = time.monotonic()
         self._under_way.add(transaction)
         return transaction
@@ -227,7 +228,9 @@ class Batch:
         """Write what is decided and arm what is next, when there is enough of either."""
         self._journal.write()
         now = time.monotonic()
-        self._late = now > self._turn_ends
+        self._late = self._stay.over(now, self._under_way)
+        if self._most == self.claimed and not self._all and self._stay.idle(now, self._under_way):
+            self._most += SLICE
         room = GROUP - self._armed + self._freed
         more = self.turns.waiting or self._most > self.claimed
         worth = room >= GROUP // 3 and len(self._ready) < self._connections and more and not self._over
@@ -269,7 +272,7 @@ class Batch:
         asked_at = time.clock_gettime(_clock)
         decided, self._decided = self._decided, []
         self.turns.learn()
-        chosen = [] if self._over else self.turns.choose(room)
+        chosen = [] if self._over else self.turns.choose(room, more_due=not self._all)
         # Those who wait may all have to, for a domain that rests or is slow: then others are claimed.
         held_up = self.turns.waiting < GROUP or len(chosen) < room
         few = not self._over and self._most > self.claimed and held_up
@@ -308,14 +311,14 @@ class Batch:
         now = timezone.now()
         wanted = min(SLICE, self._most - self.claimed)
         if digest.state != Digest.State.SENDING or (digest.resting_until and digest.resting_until > now):
-            wanted = self._most = 0
+            wanted, self._most, self._all = 0, 0, True
         if wanted <= 0:
             return []
         digest.proof = self.digest.proof
         allowed = manners.allowance(digest, wanted, now)
         found = due_rows(digest, allowed.count) if allowed.count else []
         if len(found) < wanted:
-            self._most = self.claimed + len(found)
+            self._most, self._all = self.claimed + len(found), True
         if allowed.count:
             manners.unsent(digest, allowed.count - len(found), now)
         elif allowed.again_at is None:

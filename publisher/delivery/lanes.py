@@ -58,6 +58,8 @@ class Lanes(Generic[T]):
         self._slow: deque[_Lane[T]] = deque()
         self._full: deque[_Lane[T]] = deque()
         self._parked: deque[_Lane[T]] = deque()
+        #: More is due than stands here: then nobody has what stands idle because nobody else waits.
+        self.more_due = False
         self._under = self._slow_under = 0
         self._now = 0.0
         #: A row's usual time: about the lower third, which a few slow domains among many quick ones do not move.
@@ -189,7 +191,7 @@ class Lanes(Generic[T]):
                 return lane
             else:
                 self._move(lane, self._full)
-        return self._next_full(now) if self._full else self._next_slow()
+        return self._next_full(now) if self._full else self._beyond()
 
     def _next_full(self, now: float) -> _Lane[T] | None:
         """Nobody else may go: what would stand idle is for a lane that has its equal part, and has earned more."""
@@ -197,7 +199,10 @@ class Lanes(Generic[T]):
         able = [lane for lane in self._full if lane.under < lane.cap and (lane.under < lane.trust or self._alone())]
         if able:
             return min(able, key=lambda lane: lane.under)
-        return None if self._full else self._next_slow()
+        return None if self._full else self._beyond()
+
+    def _beyond(self) -> _Lane[T] | None:
+        return None if self.more_due else self._next_slow()
 
     def _next_slow(self) -> _Lane[T] | None:
         for _ in range(len(self._slow)):
@@ -224,10 +229,10 @@ class Lanes(Generic[T]):
         """How many of a lane may be under way. Not more than its equal part while others wait, however quick it is:
         so it holds no more than that when it falls silent."""
         waiting = len(self._ready) + len(self._slow) + len(self._full)
-        return lane.cap if waiting == 1 else min(lane.cap, lane.trust, -(-self.at_once // waiting))
+        return lane.cap if self._alone() else min(lane.cap, lane.trust, -(-self.at_once // waiting))
 
     def _alone(self) -> bool:
-        return len(self._ready) + len(self._slow) + len(self._full) == 1
+        return not self.more_due and len(self._ready) + len(self._slow) + len(self._full) == 1
 
     def _silent(self, lane: _Lane[T], now: float) -> bool:
         """Whether answers of this domain should have come long ago."""

@@ -68,8 +68,12 @@ class Turns(Generic[R]):
             return False
         return True
 
-    def choose(self, most: int) -> list[R]:
-        """Up to `most` rows that may begin now. Not within a transaction: where rates are set it locks their rows."""
+    def choose(self, most: int, *, more_due: bool = False) -> list[R]:
+        """Up to `most` rows that may begin now. Not within a transaction: where rates are set it locks their rows.
+
+        `more_due`: others can be claimed yet. Until they are, nobody has more than their part for want of others.
+        """
+        self._lanes.more_due = more_due
         chosen = self._lanes.take(most, time.monotonic()) if most > 0 else []
         if chosen and self._limits.paced:
             chosen = self._paced(chosen)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import CharField, F, Value
+from django.db.models.functions import Concat
 from django.utils import timezone
 
 from publisher import digests, members
@@ -158,6 +161,31 @@ def test_a_letter_at_which_three_connections_broke_waits_and_does_not_hold_up_th
     assert again is None
     batch.close()
     assert in_state(sending, "deferred") == ["m0@members.example"]
+
+
+def test_after_its_turn_a_worker_goes_on_for_as_long_as_it_must_wait_and_begins_nothing_slow(sending):
+    Delivery.objects.filter(address__in=["m0@members.example", "m1@members.example"]).update(
+        address=Concat(Value("x"), F("pk"), Value("@slow.example"), output_field=CharField())
+    )
+    batch = batch_of(sending)
+    batch.go_on()
+    taken = [batch.take()]
+    while not taken[-1].recipient.endswith("@slow.example"):
+        taken.append(batch.take())
+    *_, slow = taken
+    batch._stay.ends = 0.0
+    batch.go_on()
+    taken += iter(batch.take, None)
+    assert Counter(each.row.domain for each in taken) == {"slow.example": 1, "members.example": 3}
+    assert batch.left > 0
+    answer(batch, slow, TAKEN)
+    batch.go_on()
+    assert batch.left == 0
+    for each in taken:
+        if each is not slow:
+            answer(batch, each, TAKEN)
+    batch.close()
+    assert ledger.counts(sending) | {"sent": 4, "queued": 1} == ledger.counts(sending)
 
 
 def test_a_reply_keeps_no_address(sending):

@@ -351,3 +351,13 @@ def test_what_is_slow_from_the_beginning_never_has_more_than_its_share_while_oth
         assert wire.under["slow.example"] <= max(1, at_once // 10)
         wire.answer()
         wire.begin()
+
+
+def test_nobody_has_more_than_a_part_for_want_of_others_while_others_are_due() -> None:
+    lanes: Lanes[int] = Lanes(at_once=64)
+    for number in range(10):
+        lanes.put(number, "a.example")
+    lanes.more_due = True
+    assert lanes.take(64, 0.0) == [0, 1]
+    lanes.more_due = False
+    assert lanes.take(64, 0.0) == list(range(2, 10))

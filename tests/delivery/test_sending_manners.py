@@ -165,6 +165,21 @@ def test_a_relay_that_will_not_have_us_now_is_left_alone_and_no_attempt_is_count
     assert sum(line.startswith("MAIL") for line in server.heard) == 3
 
 
+def test_who_waits_for_a_silent_domain_goes_on_with_the_others_when_its_batch_is_done(
+    serve, sending_to, settings, monkeypatch
+):
+    monkeypatch.setattr("publisher.delivery.stay.IDLE_AFTER", 0.05)
+    settings.CONNECTIONS = 4
+    kept_back = KeptBack()
+    server = serve({"RCPT": kept_back, "dot": Counting(kept_back=kept_back, count=120)}, good=PIPELINING)
+    others = [address for n in range(6) for address in at(f"fast{n}.example", 20)]
+    digest = sending_to(server, at("slow.example", 2) + others)
+    Delivery.objects.filter(address=others[0]).update(due_at=timezone.now() - timedelta(minutes=1))
+    send_batch(digest, size=30)
+    assert {recipient.partition("@")[2] for recipient, _ in server.log[:120]} == {f"fast{n}.example" for n in range(6)}
+    assert states(digest)["sent"] == len(server.log) >= 121
+
+
 # ---- A new sender
 
 
