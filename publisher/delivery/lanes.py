@@ -38,7 +38,7 @@ class _Lane(Generic[T]):
         #: Where the lane stands while rows wait in it: one of the four deques of Lanes.
         self.place: deque[_Lane[T]] | None = None
         self.under, self.slow = 0, False
-        #: A moving average of an outcome's time; the last outcome, or the beginning; nothing of it before.
+        #: An outcome's usual time, reckoned as for all; the last outcome, or the beginning; nothing of it before.
         self.seconds = self.moved = self.until = 0.0
 
 
@@ -62,7 +62,8 @@ class Lanes(Generic[T]):
         self.more_due = False
         self._under = self._slow_under = 0
         self._now = 0.0
-        #: A row's usual time: about the lower third, which a few slow domains among many quick ones do not move.
+        #: A row's usual time: about the lower third, which a few slow domains among many quick ones do not move. A
+        #: stall of the relay moves it as it moves each lane's, where a mean would call slow whoever was under way.
         self._usual = 0.0
 
     def __len__(self) -> int:
@@ -100,9 +101,9 @@ class Lanes(Generic[T]):
         self._under -= 1
         lane.moved = now
         usual = self._usual = self._usual * (1.1 if seconds > self._usual else 0.8) or seconds
-        mean = lane.seconds = lane.seconds + (seconds - lane.seconds) * 0.2 if lane.seconds else seconds
+        mine = lane.seconds = lane.seconds * (1.1 if seconds > lane.seconds else 0.8) or seconds
         self._slow_under -= lane.slow
-        if mean > SLOWER * usual and mean > NOTICEABLE:
+        if mine > SLOWER * usual and mine > NOTICEABLE:
             self._call_slow(lane)
             return
         lane.trust += 1
@@ -202,7 +203,10 @@ class Lanes(Generic[T]):
         return None if self._full else self._beyond()
 
     def _beyond(self) -> _Lane[T] | None:
-        return None if self.more_due else self._next_slow()
+        """One of the slow lanes, where no quick one is kept waiting by it: not even by what can be claimed yet."""
+        if self.more_due and any(not lane.slow for lane in self._lanes.values()):
+            return None
+        return self._next_slow()
 
     def _next_slow(self) -> _Lane[T] | None:
         for _ in range(len(self._slow)):

@@ -361,3 +361,15 @@ def test_nobody_has_more_than_a_part_for_want_of_others_while_others_are_due() -
     assert lanes.take(64, 0.0) == [0, 1]
     lanes.more_due = False
     assert lanes.take(64, 0.0) == list(range(2, 10))
+
+
+def test_a_relay_that_stalls_makes_nobody_slow() -> None:
+    lanes: Lanes[int] = Lanes(at_once=64)
+    for domain in ("a.example", "b.example"):
+        for number in range(200):
+            lanes.put(number, domain)
+    for seconds in [0.01] * 100 + [0.25] * 16:
+        taken = len(lanes.take(2, 0.0))
+        for domain in ("a.example", "b.example")[:taken]:
+            lanes.done(domain, 0.0, seconds)
+    assert len(lanes.take(64, 0.0)) == 64
