@@ -27,7 +27,6 @@ from workers.processes import Crew
 
 SESSIONS = (1, 4, 10, 20)
 TRIALS = 3  # rounds in which the best number of sessions is looked for
-CLAIM_SIZE = "1000"
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,7 @@ class Bench:
     def __init__(self, options: argparse.Namespace, place: Path, crew: Crew) -> None:
         self.options, self.place, self.crew = options, place, crew
         given, _ = surroundings.database(options.database, crew, place)
-        self.environment = surroundings.environment(place, PUBLISHER_CLAIM_SIZE=CLAIM_SIZE, **given)
+        self.environment = surroundings.environment(place, **given)
         surroundings.migrate(crew, self.environment)
         surroundings.enter(self.environment)
         from benchmarks import scene

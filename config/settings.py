@@ -107,9 +107,9 @@ LOOPBACK_ONLY = flag("PUBLISHER_LOOPBACK_ONLY")
 ALLOW_LOOPBACK_SOURCES = flag("PUBLISHER_ALLOW_LOOPBACK_SOURCES", LOOPBACK_ONLY)
 
 # Seconds, but for what says otherwise.
-CLAIM_SIZE = number("PUBLISHER_CLAIM_SIZE", 1000)
+CLAIM_SIZE = number("PUBLISHER_CLAIM_SIZE", 5000)
 CLAIM_LEASE = number("PUBLISHER_CLAIM_LEASE", 30)
-CONNECTIONS = number("PUBLISHER_CONNECTIONS", 8)  # of one worker to all relays
+CONNECTIONS = number("PUBLISHER_CONNECTIONS", 16)  # of one worker to all relays
 TURN = number("PUBLISHER_TURN", 20)  # after so long a worker gives the rest of its batch back, and may be stopped
 SENDERS_AT_ONCE = number("PUBLISHER_SENDERS_AT_ONCE", 4)  # workers that may send one digest
 LATE_AFTER = number("PUBLISHER_LATE_AFTER", 6 * 3600)
