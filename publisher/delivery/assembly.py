@@ -115,6 +115,10 @@ class Assembly:
         Raises CannotBuild: HeaderRefused, AddressRefused, or for a link without a value. Non-ASCII before an @ stays
         as it is: see needs_smtputf8.
         """
+        return b"".join(self.pieces(recipient=recipient, values=values, message_id=message_id))
+
+    def pieces(self, *, recipient: tuple[str, str], values: Values, message_id: str) -> list[bytes]:
+        """`message` in its pieces, most of which all members' messages share: the kernel puts them together."""
         segments = self._segments.copy()
         segments[_TO] = _to(*recipient)
         segments[_ID] = _id(message_id)
@@ -124,7 +128,7 @@ class Assembly:
             holes.fill(segments, name, values.get(name, ""))
         if self._seals:
             self._sign(segments)
-        return b"".join(segments)
+        return segments
 
     def _sign(self, segments: list[bytes]) -> None:
         """The signatures in front. They do not cover each other, so each is good by itself."""

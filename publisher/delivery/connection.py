@@ -21,6 +21,8 @@ from .wire import in_words
 
 READ, WRITE = 1, 2  # as in selectors
 _BLOCK = 65536
+#: Of pieces in one call; the system takes 1,024.
+_MOST_PIECES = 512
 
 
 class Place(NamedTuple):
@@ -55,7 +57,7 @@ class Connection:
         self._unsent: memoryview | bytes = b""
         self._behind_dot = 0
         self._phase = Phase.CONNECT
-        self._handshaking = False
+        self._handshaking = self._encrypted = False
         self._replies = Replies()
         self._steps = opening(relay, helo, self._peer)
         self._socket: socket.socket = socket.socket(place.family, place.kind, place.protocol)
@@ -119,16 +121,16 @@ class Connection:
     def hand_over(self, following: Transaction | None) -> None:
         """The message that the server waits for, and the beginning of the next."""
         assert self.dialogue is not None
-        data, self._behind_dot = self.dialogue.hand_over(following)
+        pieces, self._behind_dot = self.dialogue.hand_over(following)
         if faults.planned("half"):
+            data = b"".join(pieces)
             self._send(data[: len(data) // 2])
             faults.point("half")
-            data = data[len(data) // 2 :]
-        if self._unsent:
-            self._send(data)
+            self._send(data[len(data) // 2 :])
+        elif self._unsent or self._encrypted or len(pieces) > _MOST_PIECES:
+            self._send(b"".join(pieces))
         else:
-            self._unsent = data
-            self._push()
+            self._push_pieces(pieces)
         faults.point("handed")
 
     def late(self) -> None:
@@ -188,6 +190,7 @@ class Connection:
         except (OSError, ValueError) as error:
             self._lose(f"no verified TLS: {in_words(error)}")
         else:
+            self._encrypted = True
             self._handshaking, self.interest, self.since = True, READ | WRITE, time.monotonic()
 
     def _shake_hands(self) -> None:
@@ -225,7 +228,7 @@ class Connection:
                 self._hear(self.dialogue, data)
             else:
                 self._open(data)
-            if len(data) < _BLOCK and not isinstance(self._socket, ssl.SSLSocket):
+            if len(data) < _BLOCK and not self._encrypted:
                 return
 
     def _hear(self, dialogue: Dialogue, data: bytes) -> None:
@@ -279,10 +282,28 @@ class Connection:
         except OSError as error:
             self._lose(in_words(error))
             return
+        self._keep_beyond(sent, self._unsent)
+
+    def _push_pieces(self, pieces: list[bytes]) -> None:
+        """The same without a copy: nearly always the kernel takes all."""
+        try:
+            sent = self._socket.sendmsg(pieces)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._unsent = b"".join(pieces)  # none of it has left
+            self._lose(in_words(error))
+            return
+        if sent == sum(map(len, pieces)):
+            self.since = time.monotonic()
+        else:
+            self._keep_beyond(sent, b"".join(pieces))
+
+    def _keep_beyond(self, sent: int, data: memoryview | bytes) -> None:
         if sent:
             self.since = time.monotonic()
-        left = len(self._unsent) - sent
-        self._unsent = memoryview(self._unsent)[sent:] if left else b""
+        left = len(data) - sent
+        self._unsent = memoryview(data)[sent:] if left else b""
         self.interest = READ | WRITE if left else READ
 
     # Ends.

@@ -71,7 +71,9 @@ class _Crew:
             answer: Answer | Exception
             try:
                 desk = desk or self._desk()
-                answer = desk.deliver(transaction.recipient, transaction.message, self._over.wait, transaction.sender)
+                answer = desk.deliver(
+                    transaction.recipient, b"".join(transaction.message), self._over.wait, transaction.sender
+                )
             except Exception as problem:
                 answer = problem
             self.answers.put((transaction, answer))
@@ -138,7 +140,7 @@ class Couriers:
                 return
 
     def _hand_over(self, transaction: Transaction, work: Work) -> bool:
-        if not work.intend(transaction):
+        if not work.intend([transaction]):
             work.unsent(transaction, made(Result.DEFERRED, Phase.CONNECT, "stopped before it was begun"))
             self._quiet_until = time.monotonic() + 0.1  # the hold is renewed soon, or it is over
             return False

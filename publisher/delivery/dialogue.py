@@ -18,11 +18,12 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .opening import Offers, mail_options
-from .outcomes import Ended, Outcome, Result, broken, made, out_of_turn, refused, taken
+from .outcomes import Ended, Outcome, Result, broken, made, out_of_turn, refused
 from .reading import Broken, Replies, Reply
 from .relays import Relay
 from .replies import Phase
@@ -35,13 +36,13 @@ _TAKEN = {_MAIL: (250,), _RCPT: (250, 251), _DATA: (354,), _RSET: (250,)}
 
 @dataclass(slots=True, eq=False)
 class Transaction:
-    """One message for one recipient. `message` is in wire form: CRLF at its end, no line begins with a single dot."""
+    """One message for one recipient. `message` is wire form, in pieces: CRLF at its end, no dot begins a line."""
 
     sender: str
     recipient: str
     size: int  # bytes, at least; MAIL says it before the message is made
     row: Any
-    message: bytes = b""
+    message: Sequence[bytes] = ()
     eight_bit: bool = False  # anything in it is not ASCII
     utf8: bool = field(init=False)
     refusal: Outcome | None = field(init=False, default=None)
@@ -60,8 +61,8 @@ class Keeper(Protocol):
     def settled(self, transaction: Transaction, outcome: Outcome) -> None:
         """What became of it, for good."""
 
-    def taken(self, transaction: Transaction, outcome: Outcome) -> None:
-        """`answered` and `settled` in one: the message was taken, and nothing can put that in question."""
+    def taken(self, transaction: Transaction, answer: bytes) -> None:
+        """`answered` and `settled` in one: it was taken, in these words, and nothing can put that in question."""
 
     def unsent(self, transaction: Transaction, outcome: Outcome) -> None:
         """It was not handed over, and this connection is the reason: another may try."""
@@ -131,8 +132,8 @@ class Dialogue:
         self._expected.extend((phase, transaction) for _, phase, _ in steps)
         return b"".join([line for line, _, _ in steps])
 
-    def hand_over(self, following: Transaction | None = None) -> tuple[bytes, int]:
-        """The invited message with its dot, and the next transaction's beginning behind it.
+    def hand_over(self, following: Transaction | None = None) -> tuple[list[bytes], int]:
+        """The pieces of the invited message, with its dot, and the next transaction's beginning behind it.
 
         How many of the bytes stand behind the dot comes with it: as long as more are unsent, nobody has the message.
         """
@@ -140,8 +141,8 @@ class Dialogue:
         assert transaction is not None
         self._expected.append((_DOT, transaction))
         behind = self.announce(following) if following else b""
-        message, transaction.message = transaction.message, b""
-        return b"".join((message, b".\r\n", behind)), len(behind)
+        message, transaction.message = transaction.message, ()
+        return [*message, b".\r\n" + behind], len(behind)
 
     # What the server says.
 
@@ -188,7 +189,7 @@ class Dialogue:
         self._expected.clear()
         self.taken += 1
         self.heard += 4
-        self.keeper.taken(transaction, taken(answer))
+        self.keeper.taken(transaction, answer)
         self.invited = following
         return True
 

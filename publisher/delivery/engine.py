@@ -12,7 +12,7 @@ import socket
 import ssl
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -46,8 +46,8 @@ class Work(Keeper, Protocol):
     def make(self, transaction: Transaction) -> bool:
         """Make its message. False: it cannot be made, and is settled."""
 
-    def intend(self, transaction: Transaction) -> bool:
-        """Its dot is next. False: it must not be handed over any more."""
+    def intend(self, transactions: Sequence[Transaction]) -> bool:
+        """Their dots are next. False: none of them must be handed over any more."""
 
     def go_on(self) -> None:
         """Once a turn: write down what is decided, and make ready what is next."""
@@ -59,6 +59,9 @@ class Work(Keeper, Protocol):
     @property
     def wait(self) -> float:
         """Seconds until `take` may give one; only asked when nothing is under way."""
+
+
+_Going = tuple[Connection, Transaction, Transaction | None]
 
 
 @dataclass
@@ -170,43 +173,69 @@ class Engine:
                 return False
             if (self._idle or not self._open) and not self._talking():
                 wait = min(work.wait, _GLANCE)
+        ready = []
         for key, mask in self._selector.select(wait):
             connection = key.fileobj
             assert isinstance(connection, Connection)
             connection.ready(mask)
-            self._serve(connection, work)
+            ready.append(connection)
+        self._serve(ready, work)
         if time.monotonic() > self._looked_at + _GLANCE / 4:
             self._look_at_clock()
         return True
 
-    def _serve(self, connection: Connection, work: Work) -> None:
-        """Whatever this connection is ready for."""
-        dialogue = connection.dialogue
-        if connection.over is None and dialogue is not None:
-            if dialogue.taken and not self._open[connection].used:
-                self._open[connection].proved()
-            if dialogue.invited:
-                self._hand_over(connection, dialogue.invited, work)
-                if connection.over is None and connection.interest == self._interests[connection]:
-                    return  # busy as before, and waiting for what it waited for
-            elif dialogue.idle:
-                self._announce(connection, work)
-        self._watch(connection)
+    def _serve(self, connections: Iterable[Connection], work: Work) -> None:
+        """Whatever these are ready for. Those who are invited go together: one write of the journal is for all."""
+        invited = []
+        for connection in connections:
+            dialogue = connection.dialogue
+            if connection.over is None and dialogue is not None:
+                if dialogue.taken and not self._open[connection].used:
+                    self._open[connection].proved()
+                if dialogue.invited:
+                    invited.append(connection)
+                    continue
+                if dialogue.idle:
+                    self._announce(connection, work)
+            self._watch(connection)
+        if invited:
+            self._hand_over(invited, work)
+        for connection in invited:
+            # As a rule it is busy as before, and waits for what it waited for.
+            if connection.over is not None or connection.interest != self._interests[connection]:
+                self._watch(connection)
 
-    def _hand_over(self, connection: Connection, transaction: Transaction, work: Work) -> None:
+    def _hand_over(self, invited: list[Connection], work: Work) -> None:
         faults.point("invited")
-        following = work.take() if connection.dialogue and connection.dialogue.pipelining else None
+        going = [pair for connection in invited if (pair := self._ready_to_go(connection, work))]
+        if not going or not work.intend([transaction for _, transaction, _ in going]):
+            for connection, _, following in going:
+                self._hold_back(connection, following, work)
+            return
+        for connection, _, following in going:
+            connection.hand_over(following)
+        for _, _, following in going:
+            if following:
+                work.make(following)
+
+    def _ready_to_go(self, connection: Connection, work: Work) -> _Going | None:
+        """With what it is invited to hand over, and what is to be announced behind that."""
+        dialogue = connection.dialogue
+        assert dialogue is not None
+        assert dialogue.invited is not None
+        following = work.take() if dialogue.pipelining else None
         # Behind a group of commands a shifted answer shows; where nothing follows, it must be looked for.
         quiet = following is not None or connection.quiet()
         # Unmade where it could not be made: the relay waits for it already, and nobody takes what breaks off here.
-        if not quiet or not transaction.message or not work.intend(transaction):
-            connection.drop("stopped before the message, which nobody has begun to take")
-            if following:
-                work.unsent(following, broken(connection.relay, Phase.CONNECT, "nothing was begun"))
-            return
-        connection.hand_over(following)
+        if quiet and dialogue.invited.message:
+            return connection, dialogue.invited, following
+        self._hold_back(connection, following, work)
+        return None
+
+    def _hold_back(self, connection: Connection, following: Transaction | None, work: Work) -> None:
+        connection.drop("stopped before the message, which nobody has begun to take")
         if following:
-            work.make(following)
+            work.unsent(following, broken(connection.relay, Phase.CONNECT, "nothing was begun"))
 
     def _announce(self, connection: Connection, work: Work) -> None:
         # Built before it is announced: nothing waits, so nothing is gained by building it meanwhile.
@@ -245,8 +274,7 @@ class Engine:
 
     def _employ(self, work: Work) -> None:
         """Let idle connections work, and open more while there is work for them."""
-        for connection in list(self._idle):
-            self._serve(connection, work)
+        self._serve(list(self._idle), work)
         useful = min(self.most, len(self._open) - len(self._idle) + work.left)
         while len(self._open) < useful and (standing := self._next_relay()):
             self._connect(standing, work)

@@ -1,8 +1,9 @@
 """The journal of one hold: what was about to be handed over, and each answer, before anything else is done about it.
 
     publisher-journal 1 <boot id>
-    I 4711                                 about to hand over delivery 4711
-    sent 4711 250 2.0.0 dot recipient OK   its answer
+    I 4711                                          about to hand over delivery 4711
+    T 4711 250 2.0.0 Ok: queued as 3F2A             taken, with the server's words, as nearly all are
+    deferred 4712 451 4.7.1 dot connection Later    any other answer
 
 A write() each: it survives the death of the process at once. It is synced only when it is left behind: as long as all
 goes well the commit of the outcomes follows within a group, and is what survives a power cut. Whoever takes over reads
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, cast
 
-from .outcomes import Outcome, Result
+from .outcomes import Outcome, Result, taken, unnamed
 from .replies import Phase, Scope
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -45,9 +46,10 @@ class Journal:
             self.close()
             raise
 
-    def intend(self, delivery: int) -> None:
-        """This one's dot is next. What stands here without an answer may have been taken."""
-        self._heard += b"I %d\n" % delivery
+    def intend(self, *deliveries: int) -> None:
+        """Their dots are next. What stands here without an answer may have been taken."""
+        for delivery in deliveries:
+            self._heard += b"I %d\n" % delivery
         self.write()
 
     def answer(self, delivery: int, outcome: Outcome) -> None:
@@ -55,6 +57,11 @@ class Journal:
         result, phase, code, enhanced, text, scope = outcome
         said = text if text.isprintable() else " ".join(text.split())
         self._heard += f"{result} {delivery} {code or _NONE} {enhanced or _NONE} {phase} {scope} {said}\n".encode()
+
+    def taken(self, delivery: int, answer: bytes) -> None:
+        """Note that the message was taken, says the server in one plain line."""
+        said = answer if b"@" not in answer else unnamed(answer.decode()).encode()
+        self._heard += b"T %d %b\n" % (delivery, said)
 
     def write(self) -> None:
         """All of it, or OSError: a disk that fills up takes the beginning of a line without a word."""
@@ -122,6 +129,7 @@ def boot_id() -> str:
 
 
 _INTENT = re.compile(r"I (\d+)")
+_TAKEN = re.compile(r"T (\d+) (250 .*)")
 _ANSWER = re.compile(
     r"(sent|deferred|failed|unknown|stopped) (\d+) (\d+|-) (\S+) (\w+) (recipient|sender|connection) (.*)"
 )
@@ -131,6 +139,8 @@ def _take(line: str, account: Account) -> None:
     if found := _INTENT.fullmatch(line):
         account.intended.add(int(found[1]))
         account.answered.pop(int(found[1]), None)  # that was of an earlier connection, which broke off before the dot
+    elif found := _TAKEN.fullmatch(line):
+        account.answered[int(found[1])] = taken(found[2].encode())
     elif found := _ANSWER.fullmatch(line):
         code = int(found[3]) if found[3] != _NONE else None
         enhanced = found[4] if found[4] != _NONE else None

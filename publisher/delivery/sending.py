@@ -217,9 +217,13 @@ class Frame:
 
     def message(self, due: Due) -> bytes:
         """The member's message, in wire form. Raises CannotBuild."""
+        return b"".join(self.pieces(due))
+
+    def pieces(self, due: Due) -> list[bytes]:
+        """The same, not put together."""
         leave = self._leave(due.member_id or 0)
         assembly = self._plain if due.plain else self._assembly
-        return assembly.message(
+        return assembly.pieces(
             recipient=(f"{due.first_name} {due.last_name}".strip(), due.address),
             values={
                 "first_name": due.first_name,

@@ -18,6 +18,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
@@ -27,7 +28,6 @@ from .. import holders
 from ..lifecycle import note
 from ..models import Delivery, Digest, Hold
 from . import ledger, retries, statements
-from .batch import journal_path
 from .journal import NOTHING_KNOWN, Account, Found, InUse
 from .outcomes import Result
 from .replies import Phase
@@ -40,6 +40,11 @@ DIED = "The worker ended between handing this over and reading the answer: it ma
 _DYING = 5.0
 #: So long after the lease a dead worker's journal that somebody has locked is believed to be read by another of us.
 _READING = timedelta(minutes=5)
+
+
+def journal_path(name: str) -> Path:
+    """Where a hold's journal lies, by its name."""
+    return Path(settings.DATA) / "journal" / f"{name}.journal"
 
 
 def recover() -> int:

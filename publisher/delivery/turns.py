@@ -81,11 +81,11 @@ class Turns(Generic[R]):
         self.waiting -= len(chosen)
         return chosen
 
-    def settled(self, row: R, outcome: Outcome) -> None:
+    def settled(self, row: R, outcome: Outcome, at: float | None = None) -> None:
         """A chosen row has its outcome. Only the first counts: a doubt that follows is about the relay."""
         if not row.begun:
             return
-        now = time.monotonic()
+        now = time.monotonic() if at is None else at
         self._lanes.done(row.domain, now, now - row.begun)
         row.begun = 0.0
         if outcome.result is Result.SENT:

@@ -36,7 +36,7 @@ def ready(batch: Batch) -> list[Transaction]:
 
 def answer(batch: Batch, transaction: Transaction, outcome: Outcome) -> None:
     """Hand it over, and hear this."""
-    assert batch.intend(transaction)
+    assert batch.intend([transaction])
     batch.answered(transaction, outcome)
     batch.settled(transaction, outcome)
 

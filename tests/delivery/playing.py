@@ -2,13 +2,14 @@
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
 from publisher.delivery.conversation import Conversation, Outcome, Phase, Relay, Result, Timeouts
 from publisher.delivery.dialogue import Transaction
 from publisher.delivery.engine import Engine
+from publisher.delivery.outcomes import taken
 
 from .certificates import Authority
 from .server import (
@@ -241,10 +242,10 @@ class Letters:
         return self.waiting.popleft() if self.waiting else None
 
     def make(self, transaction: Transaction) -> bool:
-        transaction.message = wire_form(transaction.row[1])
+        transaction.message = (wire_form(transaction.row[1]),)
         return True
 
-    def intend(self, transaction: Transaction) -> bool:
+    def intend(self, transactions: Sequence[Transaction]) -> bool:
         return True
 
     def go_on(self) -> None:
@@ -253,7 +254,8 @@ class Letters:
     def answered(self, transaction: Transaction, outcome: Outcome) -> None:
         pass
 
-    def taken(self, transaction: Transaction, outcome: Outcome) -> None:
+    def taken(self, transaction: Transaction, answer: bytes) -> None:
+        outcome = taken(answer)
         self.answered(transaction, outcome)
         self.settled(transaction, outcome)
 

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from publisher.delivery.dialogue import Dialogue, Transaction
-from publisher.delivery.outcomes import Outcome, Result
+from publisher.delivery.outcomes import Outcome, Result, taken
 from publisher.delivery.relays import Relay
 
 WHOLE = (1_000_000,)
@@ -121,7 +121,8 @@ class Books:
     def answered(self, transaction: Transaction, outcome: Outcome) -> None:
         assert transaction.row not in self.ends
 
-    def taken(self, transaction: Transaction, outcome: Outcome) -> None:
+    def taken(self, transaction: Transaction, answer: bytes) -> None:
+        outcome = taken(answer)
         self.answered(transaction, outcome)
         self.settled(transaction, outcome)
 
@@ -143,7 +144,7 @@ class Client:
         self.books = Books()
         self.dialogue = Dialogue(Relay("relay", 25), {"PIPELINING": ""} if pipelining else {}, self.books)
         self.waiting = deque(
-            Transaction(f"{n}@example.org", "rosa@example.org", 10, n, message=b"Dear Rosa\r\n") for n in range(letters)
+            Transaction(f"{n}@example.org", "rosa@example.org", 10, n, (b"Dear Rosa\r\n",)) for n in range(letters)
         )
 
     def say(self) -> bytes:
@@ -151,7 +152,7 @@ class Client:
         if dialogue.over:
             return b""
         if dialogue.invited:
-            return dialogue.hand_over(waiting.popleft() if waiting and dialogue.pipelining else None)[0]
+            return b"".join(dialogue.hand_over(waiting.popleft() if waiting and dialogue.pipelining else None)[0])
         return dialogue.announce(waiting.popleft()) if waiting and dialogue.idle else b""
 
 

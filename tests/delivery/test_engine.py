@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from publisher.delivery.dialogue import Transaction
 from publisher.delivery.engine import MOST_STRIKES, Engine
-from publisher.delivery.outcomes import Outcome, Result, Timeouts
+from publisher.delivery.outcomes import Outcome, Result, Timeouts, taken
 from publisher.delivery.relays import Relay
 from publisher.delivery.replies import Phase
 
@@ -50,14 +50,14 @@ class Letters:
         return self.waiting.popleft() if self.waiting else None
 
     def make(self, transaction: Transaction) -> bool:
-        transaction.message = self.message(transaction.row)
+        transaction.message = (self.message(transaction.row),)
         return True
 
     def message(self, name: str) -> bytes:
         lines = b"And here is a line of it, one of very many.\r\n" * (self.size // 45)
         return f"To: {name}\r\n\r\nA letter to {name}.\r\n".encode() + lines
 
-    def intend(self, transaction: Transaction) -> bool:
+    def intend(self, transactions: Sequence[Transaction]) -> bool:
         self._handed = True
         return True
 
@@ -68,7 +68,8 @@ class Letters:
     def answered(self, transaction: Transaction, outcome: Outcome) -> None:
         pass
 
-    def taken(self, transaction: Transaction, outcome: Outcome) -> None:
+    def taken(self, transaction: Transaction, answer: bytes) -> None:
+        outcome = taken(answer)
         self.answered(transaction, outcome)
         self.settled(transaction, outcome)
 

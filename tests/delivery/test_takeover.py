@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from publisher import holders
 from publisher.delivery import ledger, takeover
-from publisher.delivery.batch import journal_path
+from publisher.delivery.takeover import journal_path
 from publisher.models import Hold
 
 from .batches import BROKEN, NOBODY, SILENCE, TAKEN, answer, batch_of, in_state, ready
@@ -30,7 +30,7 @@ def fallen(sending):
     rows = {each.recipient: each for each in ready(batch)}
     answer(batch, rows[M[0]], TAKEN)
     answer(batch, rows[M[1]], NOBODY)
-    assert batch.intend(rows[M[2]])
+    assert batch.intend([rows[M[2]]])
     sending.deliveries.filter(address=M[4]).update(state="claimed")
     batch.abandon()
     Hold.objects.update(holder=DEAD)
@@ -104,7 +104,7 @@ def test_what_a_person_has_settled_meanwhile_is_left_alone_by_a_journal_that_ret
 def test_what_broke_off_before_the_dot_goes_back(sending):
     batch = batch_of(sending, 1)
     (row,) = ready(batch)
-    assert batch.intend(row)
+    assert batch.intend([row])
     batch.unsent(row, BROKEN)
     batch.abandon()
     Hold.objects.update(holder=DEAD)

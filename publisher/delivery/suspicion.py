@@ -1,0 +1,43 @@
+"""When refusals of us, or doubts, come so often in a batch that a person must look before anything more is sent."""
+
+from __future__ import annotations
+
+from typing import Generic, TypeVar
+
+from .outcomes import Outcome, refusal_in_words
+
+#: So many refusals of us, none of an address and no success between, are not an accident.
+MOST_REFUSALS = 5
+#: So many doubts more than connections, and few successes between, are none either.
+MOST_DOUBTS = 3
+
+R = TypeVar("R")
+
+
+class Suspicion(Generic[R]):
+    """One batch's. What is said of a refusal or a doubt is why to stop; "" where it is no reason yet."""
+
+    def __init__(self, connections: int) -> None:
+        #: Refusals of us since a message was last taken: perhaps not the fault of these rows.
+        self.refused: list[tuple[R, Outcome]] = []
+        self._most_doubts = connections + MOST_DOUBTS
+        self._doubts = 0.0
+
+    def __bool__(self) -> bool:
+        return bool(self._doubts or self.refused)
+
+    def taken(self, times: int) -> list[tuple[R, Outcome]]:
+        """So many messages were taken, so the refusals before them stand: they are given up here."""
+        self._doubts = max(0.0, self._doubts - 0.05 * times)
+        stand, self.refused = self.refused, []
+        return stand
+
+    def doubt(self) -> str:
+        self._doubts += 1
+        if self._doubts < self._most_doubts:
+            return ""
+        return "The mail server broke off after a letter again and again: look at it, then resume."
+
+    def refusal(self, row: R, outcome: Outcome) -> str:
+        self.refused.append((row, outcome))
+        return refusal_in_words(outcome) if len(self.refused) >= MOST_REFUSALS else ""
