@@ -33,8 +33,7 @@ def test_the_audience_is_frozen_chunk_by_chunk_and_once(sending, make_members, p
 
 
 def test_between_two_chunks_others_may_write(sending, monkeypatch):
-    if connection.vendor == "postgresql":
-        pytest.skip("there nobody waits for a writer of other rows")
+    """On PostgreSQL they need no pause for it: nobody waits there for a writer of other rows."""
     sending.deliveries.all().delete()
     Digest.objects.update(state="preparing", freeze_cursor=0, frozen_count=None)
     pauses = []
@@ -42,7 +41,7 @@ def test_between_two_chunks_others_may_write(sending, monkeypatch):
         ledger.time, "sleep", lambda s: pauses.append((0 < s <= ledger.LONGEST_GAP, sending.deliveries.count()))
     )
     ledger.freeze_all(sending, size=2)
-    assert pauses == [(True, 2), (True, 4), (True, 5)]
+    assert pauses == ([] if connection.vendor == "postgresql" else [(True, 2), (True, 4), (True, 5)])
 
 
 def test_nothing_is_claimed_while_the_relay_rests_and_each_rest_is_longer(sending):
