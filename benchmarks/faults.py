@@ -161,8 +161,9 @@ def _mode(options: argparse.Namespace) -> tuple[Callable[[Run], None], float]:
 def _settings(options: argparse.Namespace) -> dict[str, str]:
     return {
         "PUBLISHER_CLOCK_TICK": "1",
-        # Small batches where workers are asked to end theirs.
+        # Small batches and short turns where workers are asked to end theirs.
         "PUBLISHER_CLAIM_SIZE": "100" if options.points else "500",
+        "PUBLISHER_TURN": "3" if options.points else "20",
         "PUBLISHER_CLAIM_LEASE": str(options.lease),
         "PUBLISHER_CONNECTIONS": str(max(1, options.connections // POOL)),
         "PUBLISHER_LOG_LEVEL": "INFO",
