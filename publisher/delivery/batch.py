@@ -16,7 +16,7 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Protocol
 
@@ -32,7 +32,7 @@ from .claims import due_rows, suppressed_among
 from .dialogue import Transaction
 from .journal import Journal
 from .outcomes import Outcome, Phase, Result, made, refusal_in_words, taken
-from .statements import Due
+from .statements import Due, Written
 from .stay import Stay
 from .suspicion import Suspicion
 from .takeover import journal_path
@@ -196,10 +196,10 @@ class Batch:
             self._believe(1)
         elif outcome.result is Result.UNKNOWN:
             self._settle_taken()  # they speak for the relay
-            self._suspect(self._suspicion.doubt())
+            self._stop(self._suspicion.doubt())
         elif outcome.result is Result.FAILED and outcome.scope != "recipient":
             self._settle_taken()  # what was taken before says nothing of this one
-            self._suspect(self._suspicion.refusal(row, outcome))
+            self._stop(self._suspicion.refusal(row, outcome))
             return
         self._freed += row.armed
         self._decided.append((row, outcome))
@@ -264,7 +264,7 @@ class Batch:
             digest = ledger.locked(self.digest.pk)
             # The lock, not the lease: an outcome is written also when somebody has ended the hold meanwhile.
             statements.renew(self.hold.pk, self._lease)
-            self._write(self._decided)
+            statements.write(self.hold.pk, self._written(self._decided, now), now)
             for state in (State.CLAIMED, State.ARMED):
                 statements.move(back, state, State.QUEUED, now, hold=self.hold.pk)
             ledger.went_back(digest)
@@ -283,43 +283,61 @@ class Batch:
     # One step in the database.
 
     def _act(self, room: int) -> None:
-        asked_at = time.clock_gettime(_clock)
+        asked_at, now = time.clock_gettime(_clock), timezone.now()
         self._settle_taken()
-        decided, self._decided = self._decided, []
         self.turns.learn()
-        chosen = [] if self._over else self.turns.choose(room, more_due=not self._all)
-        # Those who wait may all have to, for a domain that rests or is slow: then others are claimed.
-        held_up = self.turns.waiting < GROUP or len(chosen) < room
-        few = not self._over and self._most > self.claimed and held_up
-        with transaction.atomic() if few else statements.committed():
-            # Before any row of it: whoever cancels locks the digest first, and its rows then.
-            digest = ledger.locked(self.digest.pk) if few else None
-            self._over = not statements.renew(self.hold.pk, self._lease) or self._over
-            self._write(decided)
-            armed = self._arm(chosen)
-            if not self._over and (few or not (armed or self._ready or self._under_way)):
-                self._postpone()
-            if digest and not self._over:
-                self._claim(self._find(digest))
-            faults.point("committing")
+        chosen = self._choose(room)
+        decided, self._decided = self._decided, []
+        written, ids = self._written(decided, now), [row.due.id for row in chosen]
+        told = statements.step(self.digest.pk, self.hold.pk, self._lease, written, ids, now)
         faults.point("committed")
         self._look_at_list()
-        self._armed += len(armed) - sum(row.armed for row, _ in decided)
+        self._armed += len(told.armed) - sum(row.armed for row, _ in decided)
         self._freed = sum(row.armed for row, _ in self._decided)
-        for row in armed:
-            row.armed = True
-            self._ready.append(Transaction(self.frame.sender_for(row.due), row.recipient, self.frame.size, row))
+        # Paused, cancelled, or taken from us: what is still claimed goes back when the batch closes.
+        self._over = self._over or not told.going_on or len(told.armed) < len(chosen)
+        self.turns.back(row for row in chosen if row.due.id not in told.armed)
+        self._make_ready(row for row in chosen if row.due.id in told.armed)
+        if not (self._over or self._ready or self._under_way):
+            self._postpone()
         self._acted_at = time.monotonic()
         self._safe_until = asked_at + self._lease * 0.8
         faults.point("armed")
 
-    def _write(self, decided: Iterable[tuple[Row, Outcome]]) -> None:
-        now = timezone.now()
+    def _make_ready(self, armed: Iterable[Row]) -> None:
+        for row in armed:
+            row.armed = True
+            self._ready.append(Transaction(self.frame.sender_for(row.due), row.recipient, self.frame.size, row))
+
+    def _choose(self, room: int) -> list[Row]:
+        """Those to arm next; some are claimed for it where there are too few."""
+        if self._over:
+            return []
+        chosen = self.turns.choose(room, more_due=not self._all)
+        # Those who wait may all have to, for a domain that rests or is slow: then others are claimed.
+        if self._most > self.claimed and (self.turns.waiting < GROUP or len(chosen) < room):
+            self._claim_more()
+            if self._over:
+                self.turns.back(chosen)
+                return []
+            chosen += self.turns.choose(room - len(chosen), more_due=not self._all)
+        return self._ask_again(chosen)
+
+    def _claim_more(self) -> None:
+        with transaction.atomic():
+            # Before any row of it: whoever cancels locks the digest first, and its rows then.
+            digest = ledger.locked(self.digest.pk)
+            self._over = not statements.renew(self.hold.pk, self._lease)
+            if not self._over:
+                self._postpone()
+                self._claim(self._find(digest))
+
+    def _written(self, decided: Iterable[tuple[Row, Outcome]], now: datetime) -> list[Written]:
         written = [retries.written(row.due, outcome, now) for row, outcome in decided]
         for each in written:
             self.counts[each.state] += 1
             self._failed = self._failed or each.state == State.FAILED
-        statements.write(self.hold.pk, written, now)
+        return written
 
     def _find(self, digest: Digest) -> list[tuple[Due, str]]:
         """The next slice of what is due, and the state of each. Fewer than a slice: there are no more."""
@@ -371,21 +389,7 @@ class Batch:
     def _postpone(self) -> None:
         """Rows of domains that rest or are slow go back, so that they do not fill this worker's hands."""
         postponed = [(row.due.id, at) for row, at in self.turns.postponed()]
-        if postponed:
-            statements.postpone(self.hold.pk, postponed, timezone.now())
-
-    def _arm(self, chosen: list[Row]) -> list[Row]:
-        if not chosen or self._over:
-            self._over = self._over or not statements.sending(self.digest.pk)
-            self.turns.back(chosen)
-            return []
-        chosen = self._ask_again(chosen)
-        armed = set(statements.arm(self.digest.pk, self.hold.pk, [row.due.id for row in chosen], timezone.now()))
-        if len(armed) < len(chosen):
-            # Paused, cancelled, or taken from us: what is still claimed goes back when the batch closes.
-            self.turns.back(row for row in chosen if row.due.id not in armed)
-            self._over = True
-        return [row for row in chosen if row.due.id in armed]
+        statements.postpone(self.hold.pk, postponed, timezone.now())
 
     def _ask_again(self, chosen: list[Row]) -> list[Row]:
         """A relay may be slow, and people leave meanwhile: those of the chosen who still may be mailed."""
@@ -412,12 +416,7 @@ class Batch:
                 digest = ledger.locked(self.digest.pk)
                 why = manners.verdict(digest)
             self.digest.list_checked = digest.list_checked
-            if why:
-                self._stop(why)
-
-    def _suspect(self, why: str) -> None:
-        if why:
-            self._stop(why)
+            self._stop(why or "")
 
     def _believe(self, times: int) -> None:
         if times and self._suspicion:
@@ -426,8 +425,9 @@ class Batch:
             self._decided += stand
 
     def _stop(self, why: str) -> None:
-        self.trouble = self.trouble or why
-        self._over = True
+        if why:
+            self.trouble = self.trouble or why
+            self._over = True
 
     def _lose_sight(self) -> None:
         """Nothing is under way when a batch closes, unless an error broke it off: then the journal's rule holds."""

@@ -6,6 +6,7 @@ them does.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 
+from .. import faults
 from ..models import Delivery, Digest, Hold, Member, Subscription
 
 _NAMES = {
@@ -54,28 +56,6 @@ class Written(NamedTuple):
     enhanced: str
     reply: str
     phase: str
-
-
-@contextmanager
-def committed() -> Iterator[None]:
-    """A transaction for a worker's step: as atomic(), without what that does for nesting and for hooks.
-
-    Within another transaction it is a part of that.
-    """
-    if connection.in_atomic_block:
-        yield
-        return
-    _do("BEGIN" if _postgres() else "BEGIN IMMEDIATE")
-    try:
-        yield
-        _do("COMMIT")
-    except BaseException:
-        # Where the connection itself is gone there is nothing to roll back, and it must not be used again.
-        try:
-            _do("ROLLBACK")
-        except DatabaseError:
-            connection.close()
-        raise
 
 
 def freeze(digest: int, publication: int, after: int, most: int, now: datetime) -> int | None:
@@ -168,23 +148,78 @@ def move(deliveries: Sequence[int], before: str, after: str, now: datetime, *, h
 
 def postpone(hold: int, rows: Sequence[tuple[int, datetime]], now: datetime) -> None:
     """Give claimed rows back to the queue until a moment of their own."""
-    _do_many(
-        """UPDATE {delivery} SET state = 'queued', state_since = %s, due_at = %s, hold_id = NULL
-           WHERE id = %s AND hold_id = %s AND state = 'claimed'""",
-        [(_time(now), _time(at), pk, hold) for pk, at in rows],
-    )
+    if not rows:
+        return
+    with _committed():
+        _do_many(
+            """UPDATE {delivery} SET state = 'queued', state_since = %s, due_at = %s, hold_id = NULL
+               WHERE id = %s AND hold_id = %s AND state = 'claimed'""",
+            [(_time(now), _time(at), pk, hold) for pk, at in rows],
+        )
+
+
+class Told(NamedTuple):
+    """What came of a step. Not going on: the hold has ended, or the digest is not being sent any more."""
+
+    going_on: bool
+    armed: frozenset[int] = frozenset()
+
+
+def step(
+    digest: int, hold: int, seconds: float, outcomes: Sequence[Written], deliveries: Sequence[int], now: datetime
+) -> Told:
+    """A worker's step, committed: its hold renewed, these outcomes written, and these rows armed.
+
+    Nothing is armed while the digest is anything but sending, nor once the hold has ended.
+    """
+    if _postgres():
+        return _step_postgres(digest, hold, seconds, outcomes, deliveries, now)
+    with _committed():
+        held = renew(hold, seconds)
+        write(hold, outcomes, now)
+        armed = _arm(digest, hold, deliveries, now) if held and deliveries else []
+        going_on = held and bool(armed or sending(digest))
+        faults.point("committing")
+    return Told(going_on, frozenset(armed))
+
+
+def _step_postgres(
+    digest: int, hold: int, seconds: float, outcomes: Sequence[Written], deliveries: Sequence[int], now: datetime
+) -> Told:
+    """One statement, since the database may be far away. The hold is locked first, as by those who take it over.
+
+    All of it sees one moment, and asks a row's own conditions again where it had to wait for the row. EXISTS and no
+    join: that would move them into a subselect, which is not asked again.
+    """
+    faults.point("committing")
+    ((held, going_on, armed),) = _ask_postgres(
+        f"""WITH held AS (
+                UPDATE {{hold}} SET until = clock_timestamp() + %(seconds)s::float8 * interval '1 second'
+                WHERE id = %(hold)s::bigint AND ended_at IS NULL RETURNING id
+            ), sending AS (
+                SELECT id FROM {{digest}} WHERE id = %(digest)s::bigint AND state = 'sending'
+            ), written AS (
+                {_OUTCOMES} AND (SELECT count(*) FROM held) >= 0
+            ), armed AS (
+                UPDATE {{delivery}} SET state = 'armed', state_since = %(now)s::timestamptz
+                WHERE id = ANY (%(deliveries)s::bigint[]) AND hold_id = %(hold)s::bigint AND state = 'claimed'
+                  AND EXISTS (SELECT 1 FROM held) AND EXISTS (SELECT 1 FROM sending) RETURNING id
+            )
+            SELECT EXISTS (SELECT 1 FROM held), EXISTS (SELECT 1 FROM sending), (SELECT array_agg(id) FROM armed)""",  # noqa: S608
+        {
+            "digest": digest, "hold": hold, "seconds": seconds, "now": now, "outcomes": _as_json(outcomes),
+            "deliveries": f"{{{','.join(map(str, deliveries))}}}",
+        },
+    )  # fmt: skip
+    return Told(held and going_on, frozenset(armed or ()))
 
 
 def sending(digest: int) -> bool:
     return bool(_ask("SELECT 1 FROM {digest} WHERE id = %s AND state = 'sending'", digest))
 
 
-def arm(digest: int, hold: int, deliveries: Sequence[int], now: datetime) -> list[int]:
-    """Commit-to-be that these are about to be handed over; those for which it holds.
-
-    Not while the digest is anything but sending. EXISTS and no join: the join would move the rows' own conditions into
-    a subselect, and PostgreSQL does not ask that again after it waited for somebody else's lock on the row.
-    """
+def _arm(digest: int, hold: int, deliveries: Sequence[int], now: datetime) -> list[int]:
+    """On SQLite: those for which it holds."""
     chosen, ids = _among(deliveries)
     armed = _do(
         f"""UPDATE {{delivery}} SET state = 'armed', state_since = %s
@@ -204,7 +239,7 @@ def write(hold: int, outcomes: Sequence[Written], now: datetime) -> None:
     if not outcomes:
         return
     if _postgres():
-        _write_postgres(hold, outcomes, now)
+        _ask_postgres(f"{_OUTCOMES} RETURNING 1", {"hold": hold, "outcomes": _as_json(outcomes), "now": now})
     else:
         _write_sqlite(hold, outcomes, now)
 
@@ -228,16 +263,18 @@ def _write_sqlite(hold: int, outcomes: Sequence[Written], now: datetime) -> None
     )
 
 
-def _write_postgres(hold: int, outcomes: Sequence[Written], now: datetime) -> None:
-    _do(
-        f"""UPDATE {{delivery}} AS d SET state = o.state, state_since = %s, due_at = o.due_at,
-                   attempts = d.attempts + o.tried, first_tried_at = COALESCE(d.first_tried_at, %s),
-                   code = o.code, enhanced = o.enhanced, reply = o.reply, phase = o.phase
-            FROM unnest(%s::bigint[], %s::text[], %s::timestamptz[], %s::int[], %s::int[], %s::text[], %s::text[],
-                        %s::text[]) AS o(id, state, due_at, tried, code, enhanced, reply, phase)
-            WHERE d.id = o.id AND d.{_HELD.replace("{state}", "o.state")}""",  # noqa: S608
-        now, now, *map(list, zip(*outcomes, strict=True)), hold,
-    )  # fmt: skip
+#: The same for PostgreSQL, all rows at once.
+_OUTCOMES = f"""UPDATE {{delivery}} AS d SET state = o.state, state_since = %(now)s::timestamptz, due_at = o.due_at,
+           attempts = d.attempts + o.tried, first_tried_at = COALESCE(d.first_tried_at, %(now)s::timestamptz),
+           code = o.code, enhanced = o.enhanced, reply = o.reply, phase = o.phase
+    FROM json_to_recordset(%(outcomes)s::json) AS o(id bigint, state text, due_at timestamptz, tried int, code int,
+                                                    enhanced text, reply text, phase text)
+    WHERE d.id = o.id AND d.{_HELD.replace("%s", "%(hold)s::bigint").replace("{state}", "o.state")}"""  # noqa: S608
+
+
+def _as_json(outcomes: Sequence[Written]) -> str:
+    """One value for all: an array's members are each looked at twice by the driver."""
+    return json.dumps([each._asdict() for each in outcomes], default=str)
 
 
 def _among(ids: Sequence[int]) -> tuple[str, Any]:
@@ -288,3 +325,37 @@ def _do_many(statement: str, rows: Sequence[Sequence[Any]]) -> None:
 def _ask(statement: str, *given: Any) -> list[Any]:
     with connection.wrap_database_errors:
         return list(_run(statement, *given).fetchall())
+
+
+def _ask_postgres(statement: str, given: dict[str, Any]) -> list[Any]:
+    """By the driver's plain cursor: Django's writes the values into the text.
+
+    Not prepared: the plan of a table that was small when it was prepared reads all of it when it is large.
+    """
+    from psycopg import Cursor  # not there where SQLite is enough
+
+    connection.ensure_connection()
+    with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
+        return cursor.execute(_written_for("postgresql", statement), given).fetchall()
+
+
+@contextmanager
+def _committed() -> Iterator[None]:
+    """A transaction for a worker's step: as atomic(), without what that does for nesting and for hooks.
+
+    Within another transaction it is a part of that.
+    """
+    if connection.in_atomic_block:
+        yield
+        return
+    _do("BEGIN" if _postgres() else "BEGIN IMMEDIATE")
+    try:
+        yield
+        _do("COMMIT")
+    except BaseException:
+        # Where the connection itself is gone there is nothing to roll back, and it must not be used again.
+        try:
+            _do("ROLLBACK")
+        except DatabaseError:
+            connection.close()
+        raise

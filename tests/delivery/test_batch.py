@@ -267,20 +267,47 @@ def test_doubt_after_doubt_stops_the_batch(sending):
     assert ledger.counts(sending)["unknown"] == 5
 
 
+def _step(pool, batch, *, outcomes=(), arm=()):
+    """A step of this batch's worker, elsewhere at the same time."""
+    hold, now = batch.hold.pk, timezone.now()
+    return pool.submit(_in_thread, statements.step, batch.digest.pk, hold, 60, outcomes, arm, now)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_arming_loses_against_a_cancellation_that_holds_the_row(sending):
     """On PostgreSQL a join would have let it win: the subselect is not asked again after the wait."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has one writer at a time: there is nothing to wait for")
-    batch = batch_of(sending, 1)
-    row = sending.deliveries.get(state="claimed")
+    batch = batch_of(sending, 2)
+    row, other = sending.deliveries.filter(state="claimed").order_by("pk")
     with ThreadPoolExecutor(1) as pool:
         with transaction.atomic():
             Delivery.objects.filter(pk=row.pk).update(state="skipped")
             Digest.objects.filter(pk=sending.pk).update(state="cancelled")
-            armed = pool.submit(_in_thread, statements.arm, sending.pk, batch.hold.pk, [row.pk], timezone.now())
+            step = _step(pool, batch, arm=[row.pk, other.pk])
             _until_somebody_waits()
-        assert armed.result(10) == []
+        assert row.pk not in step.result(10).armed
+        assert _step(pool, batch, arm=[other.pk]).result(10) == statements.Told(False)
+    row.refresh_from_db()
+    assert row.state == "skipped"
+    batch.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_step_that_waited_for_somebody_who_took_its_rows_changes_none_of_them(sending):
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has one writer at a time: there is nothing to wait for")
+    batch = batch_of(sending, 2)
+    first, second = sending.deliveries.filter(state="claimed").order_by("pk")
+    written = statements.Written(first.pk, "sent", timezone.now(), 1, 250, "2.0.0", "250 2.0.0 Ok", "dot")
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            Hold.objects.filter(pk=batch.hold.pk).update(ended_at=timezone.now())
+            sending.deliveries.filter(hold=batch.hold.pk).update(state="queued", hold=None)
+            step = _step(pool, batch, outcomes=[written], arm=[second.pk])
+            _until_somebody_waits()
+        assert step.result(10) == statements.Told(False)
+    assert ledger.counts(sending) == ledger.counts(sending) | {"queued": 5, "sent": 0, "armed": 0}
     batch.close()
 
 

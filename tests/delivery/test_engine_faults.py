@@ -77,10 +77,11 @@ def fail_once(monkeypatch, thing, name, *, at=1, after=True):
 
 
 STEPS = [
-    *((batches.Batch, "_write", at) for at in (2, 3, 4)),
-    *((batches.Batch, "_arm", at) for at in (1, 2, 3)),
+    *((statements, "step", at) for at in (1, 2, 3)),
+    *((batches.Batch, "_written", at) for at in (2, 3, 4)),
+    *((batches.Batch, "_choose", at) for at in (1, 2, 3)),
     *((batches.Batch, "_look_at_list", at) for at in (1, 2, 3)),
-    *((statements, "renew", at) for at in (1, 2, 3, 4)),
+    (statements, "renew", 1),
     (batches.Batch, "_claim", 1),
     (batches.Batch, "_judged", 1),
 ]
@@ -123,7 +124,7 @@ def test_an_error_before_the_claim_is_committed_leaves_no_journal(sending, conne
 
 
 def test_a_database_that_was_away_does_not_wait_for_a_person(sending, connected, monkeypatch):
-    fail_once(monkeypatch, batches.Batch, "_write", at=2)
+    fail_once(monkeypatch, batches.Batch, "_written", at=2)
     with pytest.raises(OperationalError):
         send(sending.pk)
     sending.refresh_from_db()
@@ -137,15 +138,15 @@ def test_what_has_its_dot_when_the_database_goes_away_is_heard_out(sending, serv
     settings.SMTP_URL = f"smtp://127.0.0.1:{server.port}"
     server.waiting = threading.Event()
     monkeypatch.setattr(batches, "BEAT", 0.0)
-    renew = statements.renew
+    step = statements.step
 
     def away(*given):
         if server.waiting.is_set():
             server.released.set()
             raise OperationalError("the database is away")
-        return renew(*given)
+        return step(*given)
 
-    monkeypatch.setattr(statements, "renew", away)
+    monkeypatch.setattr(statements, "step", away)
     with pytest.raises(OperationalError):
         engine_room.send_batch(sending)
     assert (in_state(sending, "unknown"), in_state(sending, "sent")) == ([], sorted(to for to, _ in server.log))
