@@ -141,16 +141,29 @@ class Counting(Says):
         super().play(talk, usual)
 
 
-def test_a_domain_that_does_not_answer_keeps_none_of_the_others_from_being_sent(serve, sending_to, settings):
-    settings.CONNECTIONS = 4
+FAST = {f"fast{n}.example" for n in range(6)}
+
+
+def beside_silence(serve, sending_to, silent):
+    """A digest to so many of a domain that says nothing until all 120 of six others are taken, and its server."""
     kept_back = KeptBack()
     server = serve({"RCPT": kept_back, "dot": Counting(kept_back=kept_back, count=120)}, good=PIPELINING)
-    others = [address for n in range(6) for address in at(f"fast{n}.example", 20)]
+    others = [address for domain in sorted(FAST) for address in at(domain, 20)]
+    digest = sending_to(server, at("slow.example", silent) + others)
     # The very first letter shows that the relay is well: until it is taken there is one connection.
-    digest = sending_to(server, at("slow.example", 20) + others)
     Delivery.objects.filter(address=others[0]).update(due_at=timezone.now() - timedelta(minutes=1))
+    return server, digest
+
+
+def first_domains(server):
+    return {recipient.partition("@")[2] for recipient, _ in server.log[:120]}
+
+
+def test_a_domain_that_does_not_answer_keeps_none_of_the_others_from_being_sent(serve, sending_to, settings):
+    settings.CONNECTIONS = 4
+    server, digest = beside_silence(serve, sending_to, 20)
     send_batch(digest)
-    assert {recipient.partition("@")[2] for recipient, _ in server.log[:120]} == {f"fast{n}.example" for n in range(6)}
+    assert first_domains(server) == FAST
     assert states(digest)["sent"] == len(server.log) >= 120
     assert sum(mailed(server).values()) + states(digest).get("queued", 0) == 140
 
@@ -170,13 +183,9 @@ def test_who_waits_for_a_silent_domain_goes_on_with_the_others_when_its_batch_is
 ):
     monkeypatch.setattr("publisher.delivery.stay.IDLE_AFTER", 0.05)
     settings.CONNECTIONS = 4
-    kept_back = KeptBack()
-    server = serve({"RCPT": kept_back, "dot": Counting(kept_back=kept_back, count=120)}, good=PIPELINING)
-    others = [address for n in range(6) for address in at(f"fast{n}.example", 20)]
-    digest = sending_to(server, at("slow.example", 2) + others)
-    Delivery.objects.filter(address=others[0]).update(due_at=timezone.now() - timedelta(minutes=1))
+    server, digest = beside_silence(serve, sending_to, 2)
     send_batch(digest, size=30)
-    assert {recipient.partition("@")[2] for recipient, _ in server.log[:120]} == {f"fast{n}.example" for n in range(6)}
+    assert first_domains(server) == FAST
     assert states(digest)["sent"] == len(server.log) >= 121
 
 
