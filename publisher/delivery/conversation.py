@@ -10,11 +10,11 @@ No sleep and no second attempt in here: whoever calls holds the ledger, and only
 import contextlib
 import ssl
 from collections.abc import Callable, Collection, Iterator
-from typing import Self
+from typing import NoReturn, Self
 
 from .addresses import AddressRefused, ascii_domain, ascii_host
 from .opening import Offers, Step, checked, mail_options, opening
-from .outcomes import BY_THE_BOOK, Ended, Outcome, Result, Timeouts, broken, made
+from .outcomes import BY_THE_BOOK, Ended, Outcome, Result, Timeouts, broken, made, refused
 from .reading import Broken, Reply
 from .relays import Encryption, Relay, RelayWrong, parse_relays
 from .replies import Phase, Scope
@@ -164,8 +164,10 @@ class Conversation:
     def _hand_over(self, message: bytes, before_dot: Callable[[], bool]) -> Outcome:
         self._say_or_reset("DATA", Phase.DATA, {354})
         with self._breaks_in(Phase.BODY):
-            self._connected.send(_stuffed(message), self.timeouts.body)
-        self._must_be_quiet(Phase.BODY)
+            reply = self._connected.send_unless_spoken_to(_stuffed(message), self.timeouts.body)
+            reply = reply or self._connected.unasked()
+        if reply is not None:
+            self._spoke(reply, Phase.BODY)
         if not before_dot():
             self._drop()
             return made(Result.STOPPED, Phase.BODY, "Stopped before the final dot: nobody takes half a message.")
@@ -229,8 +231,15 @@ class Conversation:
         with self._breaks_in(phase):
             reply = self._connected.unasked()
         if reply is not None:
-            self._drop()
-            raise Ended(made(Result.DEFERRED, phase, f"{self.relay} spoke unasked: {reply.text}", reply))
+            self._spoke(reply, phase)
+
+    def _spoke(self, reply: Reply, phase: Phase) -> NoReturn:
+        """Unasked. Nobody takes half a message, and who refuses us within it is believed; perhaps it is too late for
+        the address before, so no address is refused with such words."""
+        self._drop()
+        if phase is Phase.BODY and reply.code >= 400 and (outcome := refused(reply, phase)).scope != "recipient":
+            raise Ended(outcome)
+        raise Ended(made(Result.DEFERRED, phase, f"{self.relay} spoke unasked: {reply.text}", reply))
 
     @contextlib.contextmanager
     def _breaks_in(self, phase: Phase) -> Iterator[None]:

@@ -4,9 +4,11 @@ Own sockets rather than smtplib: that one raises the same SMTPServerDisconnected
 time-out for all, reads replies without an end, and does not notice an answer that nobody asked for.
 """
 
+import select
 import socket
 import ssl
 import time
+from contextlib import suppress
 
 from .reading import Broken, Replies, Reply
 
@@ -45,14 +47,39 @@ class Wire:
             raise Broken(f"no verified TLS: {in_words(error)}") from error
 
     def send(self, data: bytes, seconds: float) -> None:
-        """All of it handed to the kernel; the deadline holds for each block (RFC 5321 §4.5.3.2.5)."""
-        view = memoryview(data)
+        """All of it handed to the kernel, within the deadline."""
         try:
-            for start in range(0, len(data), BLOCK):
-                self._socket.settimeout(seconds)
-                self._socket.sendall(view[start : start + BLOCK])
+            self._socket.settimeout(seconds)
+            self._socket.sendall(data)
         except OSError as error:
             raise Broken(in_words(error)) from error
+
+    def send_unless_spoken_to(self, data: bytes, seconds: float) -> Reply | None:
+        """The same for what is long: where the server speaks before all has left, no more does; its reply.
+
+        The deadline holds for each block (RFC 5321 §4.5.3.2.5).
+        """
+        left = memoryview(data)
+        while left:
+            if (reply := self.unasked()) is not None:
+                return reply
+            try:
+                left = left[self._send_some(left[:BLOCK], seconds) :]
+            except OSError as error:
+                with suppress(Broken):  # its last words may be there, though it is gone
+                    if (reply := self.unasked()) is not None:
+                        return reply
+                raise Broken(in_words(error)) from error
+        return None
+
+    def _send_some(self, data: memoryview, seconds: float) -> int:
+        try:
+            self._socket.settimeout(0)
+            return self._socket.send(data)
+        except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            if not any(select.select([self._socket], [self._socket], [], seconds)):
+                raise TimeoutError from None
+            return 0
 
     def reply(self, seconds: float) -> Reply:
         """The next reply, whole. The deadline is for all of it: a server that drips gains no time."""

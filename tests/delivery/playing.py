@@ -69,7 +69,6 @@ class Row:
     offers: tuple[str, ...] = OFFERS
     login: bool = False
     tls: Literal["none", "starttls", "implicit"] = "none"
-    wrong: str = ""  # what a client does that is not there yet
     note: str = ""  # why it is this outcome, where another could be argued for
 
     @property
@@ -201,7 +200,6 @@ class Driver:
     name: str
     manner: Manner
     play: Callable[[Relay, Timeouts, Authority, Server, list[Letter]], list[Outcome]]
-    perfect: bool = True
     #: It leaves a relay that is in trouble, and says goodbye.
     leaves: bool = False
 
@@ -297,6 +295,6 @@ def run_engine(
 
 
 DRIVERS = (
-    Driver("conversation", "steps", converse, perfect=False),
+    Driver("conversation", "steps", converse),
     Driver("engine", "chained", run_engine, leaves=True),
 )
