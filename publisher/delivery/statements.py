@@ -332,7 +332,7 @@ def _ask_postgres(statement: str, given: dict[str, Any]) -> list[Any]:
 
     Not prepared: the plan of a table that was small when it was prepared reads all of it when it is large.
     """
-    from psycopg import Cursor  # not there where SQLite is enough
+    from psycopg import Cursor  # some megabytes that SQLite does not need
 
     connection.ensure_connection()
     with connection.wrap_database_errors, Cursor(connection.connection) as cursor:
