@@ -231,7 +231,7 @@ class Batch:
         row.tries += outcome.phase not in {Phase.CONNECT, Phase.MAIL}
         if row.tries >= MOST_TRIES:
             # Perhaps it is this very message that the relay breaks off at: the others shall not wait for it.
-            self.settled(transaction, outcome._replace(scope="recipient"))
+            self.settled(transaction, outcome if outcome.scope == "sender" else outcome._replace(scope="recipient"))
         else:
             row.intended = False
             self._under_way.discard(transaction)

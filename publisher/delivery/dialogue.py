@@ -264,12 +264,20 @@ class Dialogue:
         outcome = transaction.refusal
         assert outcome is not None
         transaction.refusal = None
-        not_here = outcome.phase is _MAIL and not self.alone
-        if not_here or (outcome.result is Result.DEFERRED and outcome.scope == "connection"):
+        if self._not_here(outcome) or (outcome.result is Result.DEFERRED and outcome.scope == "connection"):
             self.over, self.polite = outcome, True
             self.keeper.unsent(transaction, outcome)
         else:
             self.keeper.settled(transaction, outcome)
+
+    def _not_here(self, outcome: Outcome) -> bool:
+        """Whether another relay may take it: this one will not have our sender, or ("relay access denied") us.
+
+        The second is said of each recipient, and of one alone by policy: who has taken something means that one.
+        """
+        if self.alone:
+            return False
+        return outcome.phase is _MAIL or (outcome.phase is _RCPT and outcome.scope == "sender" and not self.taken)
 
     def _confirm(self) -> None:
         """What came behind the answer to a dot fits: it stands."""

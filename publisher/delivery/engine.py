@@ -96,8 +96,9 @@ class _Standing:
 
     def strike(self, outcome: Outcome) -> None:
         self.last, self.proven, self.used = outcome, False, False
-        # A login that is refused, a certificate that is wrong: once is enough.
-        self.strikes += self.patience if outcome.result is Result.FAILED else 1
+        # A login that is refused, a certificate that is wrong: once is enough. At RCPT it may be about that one.
+        at_once = outcome.result is Result.FAILED and outcome.phase is not Phase.RCPT
+        self.strikes += self.patience if at_once else 1
 
 
 class Engine:

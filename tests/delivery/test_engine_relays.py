@@ -56,6 +56,12 @@ def relays(settings):
     return connect
 
 
+def add(members, digest):
+    """Queue a row for each of these, too."""
+    for each in members:
+        Delivery.objects.create(digest=digest, member=each, address=each.email, state="queued", due_at=timezone.now())
+
+
 def taken(*servers):
     return sorted(recipient for server in servers for recipient, _ in server.log)
 
@@ -128,9 +134,30 @@ def test_what_a_relay_refuses_of_us_another_takes(sending, serve, relays):
     assert sum(line.startswith("MAIL") for line in refusing.heard) == 1
 
 
-def test_where_each_relay_refuses_us_a_person_is_asked(sending, serve, relays):
-    relays(*(serve({"MAIL": "550 5.7.1 Not from you"}, good=PIPELINING) for _ in range(2)))
-    with pytest.raises(engine_room.Stopped, match="refused us in the phase MAIL"):
+@pytest.mark.parametrize("says", ["554 5.7.1 Relay access denied", "454 4.7.1 Relay access denied"])
+def test_a_relay_that_carries_nothing_of_ours_is_left_alone_after_a_few(says, sending, make_members, serve, relays):
+    """Postfix says so of each recipient, where it was not told of our machine. Nobody is put off, or given up."""
+    add(make_members(55, prefix="more"), sending)
+    denying, good = serve({"RCPT": Says(says)}, good=PIPELINING), serve(good=PIPELINING)
+    relays(denying, good)
+    while engine_room.send_batch(sending):
+        pass
+    assert ledger.counts(sending)["sent"] == len(good.log) == 60
+    assert denying.log == []
+    assert sum(line.startswith("RCPT") for line in denying.heard) <= 3
+
+
+def test_who_is_refused_for_our_sake_by_a_relay_that_takes_others_is_put_off(sending, serve, relays):
+    relays(serve({"RCPT": [None, "554 5.7.1 Not from you"]}, good=PIPELINING), serve({"connect": SILENCE}))
+    engine_room.send_batch(sending)
+    assert (ledger.counts(sending)["sent"], ledger.counts(sending)["deferred"]) == (4, 1)
+    assert Delivery.objects.get(state="deferred").enhanced == "5.7.1"
+
+
+@pytest.mark.parametrize("phase", ["MAIL", "RCPT"])
+def test_where_each_relay_refuses_us_a_person_is_asked(phase, sending, serve, relays):
+    relays(*(serve({phase: "550 5.7.1 Not from you"}, good=PIPELINING) for _ in range(2)))
+    with pytest.raises(engine_room.Stopped, match=f"refused us in the phase {phase}"):
         engine_room.send_batch(sending)
     assert ledger.counts(sending)["queued"] == 5
 
