@@ -96,7 +96,7 @@ class Batch:
         self._ready: deque[Transaction] = deque()
         self._under_way: set[Transaction] = set()
         self._decided: list[tuple[Row, Outcome]] = []
-        self._suspicion: Suspicion[Row] = Suspicion(connections)
+        self._suspicion: Suspicion[Row] = Suspicion(connections, accepted=digest.refusals_accepted)
         self._taken: list[tuple[Row, bytes, float]] = []  # with the answers, and when they came: not settled yet
         self._freed = 0  # decided, but not written: they may be armed no more
         self._armed = 0  # in the database: ready, under way and decided

@@ -137,7 +137,11 @@ def _refused_at_once(digest: Digest) -> str | None:
 
 def accepted(digest: Digest) -> dict[str, bool]:
     """The fields by which a person who resumes says yes to what stopped the digest; only to what can be seen now."""
-    fields = {"failures_accepted": verdict(digest) is not None, "canary_passed": bool(_canary_verdict(digest))}
+    fields = {
+        "failures_accepted": verdict(digest) is not None,
+        "refusals_accepted": _refused_at_once_for_our_sake(digest) >= LIST_LEAST,
+        "canary_passed": bool(_canary_verdict(digest)),
+    }
     return {name: True for name, said in fields.items() if said}
 
 
@@ -282,6 +286,12 @@ def _first_outcomes(digest: Digest) -> Iterable[tuple[Any, ...]]:
     """Asked only until the first 500 are there: so they are few, and sorting them costs little."""
     answered = digest.deliveries.filter(state__in=_ANSWERED).order_by("state_since", "id")
     return answered.values_list("state", "code", "enhanced", "phase")[:LOOKED_AT]
+
+
+def _refused_at_once_for_our_sake(digest: Digest) -> int:
+    """How many letters were refused for good because of us: given up, or to be tried once more."""
+    refused = digest.deliveries.filter(state__in=(State.FAILED, State.DEFERRED), code__gte=500)
+    return sum(not _hard(*answer) for answer in refused.values_list("code", "enhanced", "phase"))
 
 
 def _hard(code: int | None, enhanced: str, phase: str) -> bool:

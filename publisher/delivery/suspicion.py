@@ -8,6 +8,8 @@ from .outcomes import Outcome, refusal_in_words
 
 #: So many refusals of us, none of an address and no success between, are not an accident.
 MOST_REFUSALS = 5
+#: So many more of them than one for twenty that are taken are no single recipients' rules either.
+MOST_AMONG_TAKEN = 20
 #: So many doubts more than connections, and few successes between, are none either.
 MOST_DOUBTS = 3
 
@@ -17,18 +19,21 @@ R = TypeVar("R")
 class Suspicion(Generic[R]):
     """One batch's. What is said of a refusal or a doubt is why to stop; "" where it is no reason yet."""
 
-    def __init__(self, connections: int) -> None:
+    def __init__(self, connections: int, *, accepted: bool = False) -> None:
+        """`accepted`: a person knows that many are refused, as long as others are taken."""
         #: Refusals of us since a message was last taken: perhaps not the fault of these rows.
         self.refused: list[tuple[R, Outcome]] = []
-        self._most_doubts = connections + MOST_DOUBTS
-        self._doubts = 0.0
+        self._most_doubts, self._accepted = connections + MOST_DOUBTS, accepted
+        # Both fall by a twentieth with each message that is taken.
+        self._doubts = self._refusals = 0.0
 
     def __bool__(self) -> bool:
-        return bool(self._doubts or self.refused)
+        return bool(self._doubts or self._refusals)
 
     def taken(self, times: int) -> list[tuple[R, Outcome]]:
         """So many messages were taken, so the refusals before them stand: they are given up here."""
         self._doubts = max(0.0, self._doubts - 0.05 * times)
+        self._refusals = max(0.0, self._refusals - 0.05 * times)
         stand, self.refused = self.refused, []
         return stand
 
@@ -40,4 +45,9 @@ class Suspicion(Generic[R]):
 
     def refusal(self, row: R, outcome: Outcome) -> str:
         self.refused.append((row, outcome))
-        return refusal_in_words(outcome) if len(self.refused) >= MOST_REFUSALS else ""
+        self._refusals += 1
+        if len(self.refused) >= MOST_REFUSALS:
+            return refusal_in_words(outcome)
+        if self._refusals < MOST_AMONG_TAKEN or self._accepted:
+            return ""
+        return f"{refusal_in_words(outcome)} So it does for many recipients: look why. Resuming sends the others."

@@ -234,6 +234,7 @@ class Migration(migrations.Migration):
                 ('canary_passed', models.BooleanField(default=False)),
                 ('list_checked', models.BooleanField(default=False)),
                 ('failures_accepted', models.BooleanField(default=False)),
+                ('refusals_accepted', models.BooleanField(default=False)),
                 ('forgotten_at', models.DateTimeField(blank=True, null=True)),
                 ('failures_suppressed_at', models.DateTimeField(blank=True, null=True)),
                 ('created_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),

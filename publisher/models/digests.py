@@ -78,6 +78,8 @@ class Digest(Lives):
     #: Of its first outcomes few were failures for good; or a person who saw them says that the list is right.
     list_checked = models.BooleanField(default=False)
     failures_accepted = models.BooleanField(default=False)
+    #: A person has seen that servers refuse us for many of the recipients, and went on.
+    refusals_accepted = models.BooleanField(default=False)
     #: When the last of its deliveries lost its address: publisher/retention.py.
     forgotten_at = models.DateTimeField(null=True, blank=True)
     #: When its failed addresses were last looked through for those that do not exist.

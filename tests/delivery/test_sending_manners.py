@@ -267,3 +267,30 @@ def test_a_list_of_which_many_addresses_do_not_exist_is_stopped_and_nobody_is_su
     assert states(digest)["failed"] + states(digest)["queued"] == 300
     assert not Suppression.objects.exists()
     assert Delivery.objects.filter(state__in=["claimed", "armed"]).count() == 0
+
+
+def test_where_every_eighth_recipient_is_refused_for_our_sake_a_person_is_asked_once(serve, sending_to, anne):
+    """By a filter, or one domain behind the relay. Never five in a row, and still no accident."""
+    server = serve({"RCPT": [*[None] * 7, "550 5.7.1 Not from you"] * 200}, good=PIPELINING)
+    digest = sending_to(server, at("members.example", 600))
+    send(digest.pk)
+    digest.refresh_from_db()
+    assert digest.state == "paused"
+    assert digest.attention.startswith("The mail server refused us in the phase RCPT (550 5.7.1). So it does for many")
+    assert 20 <= states(digest)["deferred"] < 60
+    assert states(digest)["deferred"] + states(digest)["queued"] + len(server.log) == 600
+
+    digests.resume(digest, by=anne)
+    send(digest.pk)
+    digest.refresh_from_db()
+    assert (digest.state, states(digest)) == ("sending", {"sent": len(server.log), "deferred": 600 - len(server.log)})
+    assert not Suppression.objects.exists()
+
+
+def test_a_refusal_for_our_sake_here_and_there_stops_nothing(serve, sending_to):
+    server = serve({"RCPT": [*[None] * 24, "550 5.7.1 Not from you"] * 100}, good=PIPELINING)
+    digest = sending_to(server, at("members.example", 600))
+    send(digest.pk)
+    digest.refresh_from_db()
+    assert digest.state == "sending"
+    assert states(digest) == {"sent": 576, "deferred": 24}
