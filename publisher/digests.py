@@ -210,7 +210,7 @@ def cancel(digest: Digest, *, by: Person, why: str = "") -> None:
         posts.cancel_of(digest, by=by, why="the digest was cancelled")
         # What a follower has read counts as received: its number and its items are spent. Asked after the
         # posts were cancelled: one that a worker had just taken is among those that reached somebody.
-        reached = ledger.skip_rest(digest) or posts.reached(digest)
+        reached = ledger.skip_waiting(digest) or posts.reached(digest)
         if not reached:
             digest.entries.update(released=True)
             numbers.give_back(digest)

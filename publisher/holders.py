@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
@@ -25,9 +27,20 @@ def alive(holder: str) -> bool | None:
 
 
 @cache
+def boot_id() -> str:
+    """Changes whenever this machine starts; "" where that cannot be known."""
+    if _BOOT_ID.exists():
+        return _BOOT_ID.read_text().strip()
+    with suppress(OSError):  # macOS
+        asked = ["/usr/sbin/sysctl", "-n", "kern.bootsessionuuid"]
+        return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
+    return ""
+
+
+@cache
 def _here() -> str:
     """Where our pids mean something: this host, since its last boot, in this container."""
-    boot = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else "-"
+    boot = boot_id() or "-"
     space = str(_PID_SPACE.stat().st_ino) if _PID_SPACE.exists() else "-"
     return f"{socket.gethostname()[:60]}:{boot[:8]}:{space}"
 

@@ -16,12 +16,12 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Protocol
 
 from django.conf import settings
-from django.db import transaction
+from django.db.transaction import atomic
 from django.utils import timezone
 
 from .. import faults, holders
@@ -109,16 +109,16 @@ class Batch:
     def _take_hold(self) -> None:
         """The hold and its first rows, or nothing at all where nothing is due."""
         with ExitStack() as undone:
-            with transaction.atomic():
+            with atomic():
                 found = self._find(ledger.locked(self.digest.pk))
                 if not found:
                     return
-                until = timezone.now() + timedelta(seconds=settings.CLAIM_LEASE)
-                name = secrets.token_hex(16)
-                self._journal = Journal(journal_path(name))
+                self._journal = Journal(journal_path(name := secrets.token_hex(16)))
                 # Nothing is armed yet: should the commit have come through, the clock gives the rows back without it.
                 undone.callback(self._journal.close)
-                self.hold = Hold.objects.create(digest=self.digest, holder=holders.me(), until=until, journal=name)
+                beginning = timezone.now()
+                self.hold = Hold.objects.create(digest=self.digest, holder=holders.me(), until=beginning, journal=name)
+                statements.renew(self.hold.pk, self._lease)  # by the database's clock, as it is always asked
                 self._claim(found)
             undone.pop_all()
         faults.point("claimed")
@@ -127,9 +127,7 @@ class Batch:
 
     @property
     def left(self) -> int:
-        if self._over or self._late:
-            return 0
-        return len(self._ready) + self.turns.waiting + (self._most > self.claimed)
+        return 0 if self._over or self._late else len(self._ready) + self.turns.waiting + (self._most > self.claimed)
 
     @property
     def cut_short(self) -> bool:
@@ -260,10 +258,10 @@ class Batch:
             self.turns.unsent(row)
         back = [row.due.id for row in [*self.turns.drain(), *ready, *self._judged()]]
         self._given_back, now = len(back), timezone.now()
-        with transaction.atomic():
+        with atomic():
             digest = ledger.locked(self.digest.pk)
             # The lock, not the lease: an outcome is written also when somebody has ended the hold meanwhile.
-            statements.renew(self.hold.pk, self._lease)
+            held = statements.renew(self.hold.pk, self._lease)
             statements.write(self.hold.pk, self._written(self._decided, now), now)
             for state in (State.CLAIMED, State.ARMED):
                 statements.move(back, state, State.QUEUED, now, hold=self.hold.pk)
@@ -272,7 +270,7 @@ class Batch:
             manners.unsent(self.digest, len(back), now)
         faults.point("ended")
         self.turns.learn()
-        self._journal.close()
+        self._journal.close(keep=not held)  # ended from another machine, which has not read it: it knows more
 
     def abandon(self) -> None:
         """Let go without the database. The journal stays, for whoever takes over."""
@@ -324,7 +322,7 @@ class Batch:
         return self._ask_again(chosen)
 
     def _claim_more(self) -> None:
-        with transaction.atomic():
+        with atomic():
             # Before any row of it: whoever cancels locks the digest first, and its rows then.
             digest = ledger.locked(self.digest.pk)
             self._over = not statements.renew(self.hold.pk, self._lease)
@@ -369,10 +367,11 @@ class Batch:
 
     def _keep(self, rows: Iterable[Row]) -> None:
         """Those who may be mailed, and can be, stay; the others are skipped, or fail."""
-        rows = list(rows)
+        rows, now = list(rows), timezone.now()
         suppressed = suppressed_among([row.due.address for row in rows])
         wrong = [row for row in rows if not row.due.wanted or row.due.address in suppressed]
-        statements.move([row.due.id for row in wrong], State.CLAIMED, State.SKIPPED, timezone.now(), hold=self.hold.pk)
+        statements.move([row.due.id for row in wrong], State.CLAIMED, State.SKIPPED, now, hold=self.hold.pk)
+        manners.unsent(self.digest, len(wrong), now)
         self.counts[State.SKIPPED] += len(wrong)
         skipped = set(map(id, wrong))
         self.turns.put([row for row in rows if id(row) not in skipped and self._is_address(row)])
@@ -390,6 +389,7 @@ class Batch:
         """Rows of domains that rest or are slow go back, so that they do not fill this worker's hands."""
         postponed = [(row.due.id, at) for row, at in self.turns.postponed()]
         statements.postpone(self.hold.pk, postponed, timezone.now())
+        manners.unsent(self.digest, len(postponed), timezone.now())
 
     def _ask_again(self, chosen: list[Row]) -> list[Row]:
         """A relay may be slow, and people leave meanwhile: those of the chosen who still may be mailed."""
@@ -412,7 +412,7 @@ class Batch:
         """Whether so many addresses do not exist that it may be the wrong list."""
         if self._failed:
             self._failed = False
-            with transaction.atomic():
+            with atomic():
                 digest = ledger.locked(self.digest.pk)
                 why = manners.verdict(digest)
             self.digest.list_checked = digest.list_checked

@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self, cast
 
+from .. import holders
 from .outcomes import Outcome, Result, taken, unnamed
 from .replies import Phase, Scope
 
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 _HEAD = "publisher-journal 1 "
 _NONE = "-"
 
@@ -39,7 +39,7 @@ class Journal:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self._heard = f"{_HEAD}{boot_id()}\n".encode()
+        self._heard = f"{_HEAD}{holders.boot_id() or _NONE}\n".encode()
         try:
             self.write()
         except OSError:
@@ -114,18 +114,16 @@ class Found:
     def read(self) -> Account:
         head, *lines = self.path.read_text("utf-8", "replace").split("\n")
         # The last piece has no line end: it is empty, or was cut by a power failure.
-        account = Account(complete=head == f"{_HEAD}{boot_id()}")
+        boot = (
+            holders.boot_id()
+        )  # an older start's journal may lack what was not synced; so may any, where none is told
+        account = Account(complete=bool(boot) and head == f"{_HEAD}{boot}")
         for line in lines[:-1]:
             _take(line, account)
         return account
 
     def forget(self) -> None:
         self.path.unlink(missing_ok=True)
-
-
-def boot_id() -> str:
-    """Changes whenever this machine starts: what an older one did not sync may be gone."""
-    return _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else _NONE
 
 
 _INTENT = re.compile(r"I (\d+)")

@@ -44,13 +44,19 @@ class _Lane(Generic[T]):
 
 class Lanes(Generic[T]):
     """Rows parted by domain. `at_once` may be under way together, `domain_connections` of one domain (0: no cap);
-    `exceptions` has the caps of single domains. Within a domain rows keep their order.
+    `exceptions` has the caps of single domains. Within a domain rows keep their order. Of those under way some wait for
+    one of the `connections`, where these are fewer.
     """
 
     def __init__(
-        self, *, at_once: int, domain_connections: int = 0, exceptions: Mapping[str, int] | None = None
+        self,
+        *,
+        at_once: int,
+        connections: int = 0,
+        domain_connections: int = 0,
+        exceptions: Mapping[str, int] | None = None,
     ) -> None:
-        self.at_once, self.share = at_once, max(1, at_once // 32)
+        self.at_once, self.share = at_once, max(1, (connections or at_once) // 32)
         self._cap, self._exceptions = domain_connections, exceptions or {}
         self._lanes: dict[str, _Lane[T]] = {}
         #: Lanes in which rows wait: may go; slow; have all they may have; rest.

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.models import Count, F, QuerySet
+from django.db.models.functions import Now
 from django.utils import timezone
 
 from ..lifecycle import Refusal, move, note
@@ -112,7 +113,7 @@ def unsettled(digest: Digest) -> QuerySet[Delivery]:
 
 def at_work(digest: Digest) -> int:
     """How many workers are sending this digest just now."""
-    return digest.holds.filter(ended_at=None, until__gt=timezone.now()).count()
+    return digest.holds.filter(ended_at=None, until__gt=Now()).count()
 
 
 def rest(digest: Digest, at_least: timedelta = timedelta(0)) -> int:
@@ -129,7 +130,7 @@ def go_on(digest: Digest) -> None:
     Digest.objects.filter(pk=digest.pk, breaks__gt=0).update(breaks=0, resting_until=None)
 
 
-def skip_rest(digest: Digest) -> bool:
+def skip_waiting(digest: Digest) -> bool:
     """Skip what has not gone out of a cancelled digest; True where somebody received it, or may have."""
     waiting = digest.deliveries.filter(state__in=[State.QUEUED, State.CLAIMED, State.DEFERRED])
     waiting.update(state=State.SKIPPED, state_since=timezone.now(), reply="The digest was cancelled.")
@@ -142,7 +143,7 @@ def went_back(digest: Digest) -> None:
     The caller holds the digest's lock, and has read its state under it.
     """
     if digest.state == Digest.State.CANCELLED:
-        skip_rest(digest)
+        skip_waiting(digest)
     elif digest.state == Digest.State.SENT and unfinished(digest):
         move(digest, Digest.State.SENDING, by=None, why="what was unknown has not gone out after all")
 

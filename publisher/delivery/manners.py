@@ -23,6 +23,7 @@ from ..models import Bounce, Delivery, Digest
 from . import paces, warming
 from .limits import LimitsWrong
 from .replies import Phase, scope_of
+from .suspicion import MOST_AMONG_TAKEN, MOST_REFUSALS
 
 State = Delivery.State
 #: With these the first letters have not fared well: more than a tenth of them, and two at least.
@@ -139,7 +140,7 @@ def accepted(digest: Digest) -> dict[str, bool]:
     """The fields by which a person who resumes says yes to what stopped the digest; only to what can be seen now."""
     fields = {
         "failures_accepted": verdict(digest) is not None,
-        "refusals_accepted": _refused_at_once_for_our_sake(digest) >= LIST_LEAST,
+        "refusals_accepted": _refused_at_once_for_our_sake(digest) > MOST_AMONG_TAKEN - MOST_REFUSALS,
         "canary_passed": bool(_canary_verdict(digest)),
     }
     return {name: True for name, said in fields.items() if said}
@@ -289,7 +290,10 @@ def _first_outcomes(digest: Digest) -> Iterable[tuple[Any, ...]]:
 
 
 def _refused_at_once_for_our_sake(digest: Digest) -> int:
-    """How many letters were refused for good because of us: given up, or to be tried once more."""
+    """How many letters were refused for good because of us: given up, or to be tried once more.
+
+    Of those with which `suspicion` stops a batch the last few go back to the queue.
+    """
     refused = digest.deliveries.filter(state__in=(State.FAILED, State.DEFERRED), code__gte=500)
     return sum(not _hard(*answer) for answer in refused.values_list("code", "enhanced", "phase"))
 

@@ -128,6 +128,8 @@ def unnamed(said: str) -> str:
 
 
 def refusal_in_words(outcome: Outcome) -> str:
-    """Without the relay's own words, which stay on the row and in the log."""
-    code = " ".join(str(part) for part in (outcome.code, outcome.enhanced) if part) or "no code"
+    """Without the relay's own words, which stay on the row or in the log; where it said nothing, ours."""
+    if outcome.code is None:
+        return outcome.text
+    code = " ".join(str(part) for part in (outcome.code, outcome.enhanced) if part)
     return f"The mail server refused us in the phase {outcome.phase.upper()} ({code})."

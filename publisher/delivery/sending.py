@@ -119,7 +119,7 @@ def mine(sender: str) -> tuple[Engine | Couriers, Turns[Row]]:
     key = (way, ascii_host(sender.rpartition("@")[2]), settings.CONNECTIONS, paces.limits())
     if getattr(_mine, "key", None) != key:
         hang_up()
-        _mine.turns = Turns(GROUP)
+        _mine.turns = Turns(GROUP, settings.CONNECTIONS)
     if _mine.engine is None:
         _mine.engine = _engine(way, helo=key[1])
     _mine.key = key

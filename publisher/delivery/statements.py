@@ -250,8 +250,8 @@ _HELD = "hold_id = %s AND (d.state IN ('claimed', 'armed') OR (d.state = 'unknow
 def _write_sqlite(hold: int, outcomes: Sequence[Written], now: datetime) -> None:
     moment = _time(now)
     rows = [
-        (o.state, moment, moment if o.due_at is now else _time(o.due_at), o.tried, moment, o.code, o.enhanced, o.reply,
-         o.phase, o.id, hold, o.state)
+        (o.state, moment, moment if o.due_at is now else _time(o.due_at), o.tried, moment if o.tried else None, o.code,
+         o.enhanced, o.reply, o.phase, o.id, hold, o.state)
         for o in outcomes
     ]  # fmt: skip
     _do_many(
@@ -265,7 +265,8 @@ def _write_sqlite(hold: int, outcomes: Sequence[Written], now: datetime) -> None
 
 #: The same for PostgreSQL, all rows at once.
 _OUTCOMES = f"""UPDATE {{delivery}} AS d SET state = o.state, state_since = %(now)s::timestamptz, due_at = o.due_at,
-           attempts = d.attempts + o.tried, first_tried_at = COALESCE(d.first_tried_at, %(now)s::timestamptz),
+           attempts = d.attempts + o.tried,
+           first_tried_at = COALESCE(d.first_tried_at, CASE WHEN o.tried > 0 THEN %(now)s::timestamptz END),
            code = o.code, enhanced = o.enhanced, reply = o.reply, phase = o.phase
     FROM json_to_recordset(%(outcomes)s::json) AS o(id bigint, state text, due_at timestamptz, tried int, code int,
                                                     enhanced text, reply text, phase text)

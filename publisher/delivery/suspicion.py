@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Generic, TypeVar
 
 from .outcomes import Outcome, refusal_in_words
+
+logger = logging.getLogger(__name__)
 
 #: So many refusals of us, none of an address and no success between, are not an accident.
 MOST_REFUSALS = 5
@@ -46,8 +49,10 @@ class Suspicion(Generic[R]):
     def refusal(self, row: R, outcome: Outcome) -> str:
         self.refused.append((row, outcome))
         self._refusals += 1
-        if len(self.refused) >= MOST_REFUSALS:
-            return refusal_in_words(outcome)
-        if self._refusals < MOST_AMONG_TAKEN or self._accepted:
+        in_a_row = len(self.refused) >= MOST_REFUSALS
+        if not in_a_row and (self._refusals < MOST_AMONG_TAKEN or self._accepted):
             return ""
-        return f"{refusal_in_words(outcome)} So it does for many recipients: look why. Resuming sends the others."
+        # These rows may go back, and then nothing of it stands on them.
+        logger.warning("refused because of us in the phase %s: %s", outcome.phase, outcome.text)
+        many = "" if in_a_row else " So it does for many recipients: look why. Resuming sends the others."
+        return refusal_in_words(outcome) + many

@@ -161,6 +161,8 @@ def _hear_returned(path: Path) -> int:
         with Found(path) as found, transaction.atomic():
             digest, _ = _locked(hold)
             moved = _correct(hold, found.read())
+            if moved:
+                note(digest, "recovered", by=None, rows=moved, why="a journal came back")
             ledger.went_back(digest)
             found.forget()
     except (OSError, InUse):
@@ -173,10 +175,8 @@ def _correct(hold: Hold, account: Account) -> int:
     held = Delivery.objects.filter(digest_id=hold.digest_id, hold=hold)
     moved = _apply(held, hold, account)
     unknown = list(held.filter(state=State.UNKNOWN, reply=DIED))
-    taken = {pk for pk, outcome in account.answered.items() if outcome.result is Result.SENT}
-    statements.write(
-        hold.pk, [retries.written(row, account.answered[row.pk], now) for row in unknown if row.pk in taken], now
-    )
+    taken = [row for row in unknown if (outcome := account.answered.get(row.pk)) and outcome.result is Result.SENT]
+    statements.write(hold.pk, [retries.written(row, account.answered[row.pk], now) for row in taken], now)
     known = account.intended if account.complete else {row.pk for row in unknown}
     # Neither handed over nor about to be, says a whole journal; or refused by the relay, says its answer. Where it too
     # says that nobody knows, nobody knows.

@@ -34,10 +34,13 @@ R = TypeVar("R", bound=HasDomain)
 class Turns(Generic[R]):
     """The rows that a worker has claimed and may not, or need not, begin with yet."""
 
-    def __init__(self, at_once: int) -> None:
+    def __init__(self, at_once: int, connections: int) -> None:
         self._limits = limits = paces.limits()
         self._lanes: Lanes[R] = Lanes(
-            at_once=at_once, domain_connections=limits.domain_connections, exceptions=limits.connections
+            at_once=at_once,
+            connections=connections,
+            domain_connections=limits.domain_connections,
+            exceptions=limits.connections,
         )
         self._refusals, self._rests = Refusals(), Rests()
         self._tired: set[str] = set()

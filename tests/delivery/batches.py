@@ -20,7 +20,7 @@ BROKEN = Outcome(Result.DEFERRED, Phase.BODY, None, None, "the server closed the
 
 def batch_of(digest: Digest, size: int = 1000) -> Batch:
     assert digest.proof is not None
-    turns: Turns[Row] = Turns(GROUP)
+    turns: Turns[Row] = Turns(GROUP, GROUP)
     return Batch(digest, engine_room.Frame(digest, digest.proof), turns, most=size, connections=2)
 
 

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from publisher.delivery import journal
+from publisher import holders
 from publisher.delivery.journal import Account, Found, InUse, Journal
 from publisher.delivery.outcomes import Outcome, Result
 from publisher.delivery.replies import Phase
@@ -117,8 +117,15 @@ def test_a_journal_of_another_start_tells_what_it_has_and_is_not_whole(tmp_path,
         writer.intend(7)
         writer.answer(7, TAKEN)
     _, _, rest = (tmp_path / "a").read_text().partition("\n")
-    (tmp_path / "a").write_text(head.replace("{boot}", journal.boot_id()) + "\n" + rest)
+    (tmp_path / "a").write_text(head.replace("{boot}", holders.boot_id()) + "\n" + rest)
     assert read(tmp_path / "a") == Account(False, {7}, {7: TAKEN})
+
+
+def test_where_nobody_can_say_when_the_machine_started_no_journal_is_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr(holders, "boot_id", lambda: "")
+    with journal_at(tmp_path / "a") as writer:
+        writer.intend(7)
+    assert read(tmp_path / "a") == Account(False, {7})
 
 
 def test_an_empty_journal_is_not_whole(tmp_path):

@@ -289,6 +289,21 @@ def test_who_resumes_says_that_the_list_is_right(make_sending: Any, anne: Any) -
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(("refused", "seen"), [(12, False), (16, True), (40, True)])
+def test_who_resumes_has_seen_the_refusals_of_us_that_stand(
+    refused: int, seen: bool, make_sending: Any, anne: Any
+) -> None:
+    """With twenty a batch stops, and the last of them went back."""
+    digest = make_sending(100)
+    outcome(digest, 0, refused, state="deferred", code=550, enhanced="5.7.1", phase="rcpt")
+    digests.pause(digest, by=None, why="refused")
+
+    digests.resume(digest, by=anne)
+
+    assert (again(digest).refusals_accepted, again(digest).failures_accepted) == (seen, False)
+
+
+@pytest.mark.django_db
 def test_who_resumes_where_nothing_was_wrong_yet_is_asked_when_it_is(make_sending: Any, anne: Any) -> None:
     digest = make_sending(100)
     digests.pause(digest, by=anne)

@@ -159,8 +159,11 @@ def first_domains(server):
     return {recipient.partition("@")[2] for recipient, _ in server.log[:120]}
 
 
-def test_a_domain_that_does_not_answer_keeps_none_of_the_others_from_being_sent(serve, sending_to, settings):
-    settings.CONNECTIONS = 4
+@pytest.mark.parametrize("connections", [4, 2])
+def test_a_domain_that_does_not_answer_keeps_none_of_the_others_from_being_sent(
+    connections, serve, sending_to, settings
+):
+    settings.CONNECTIONS = connections
     server, digest = beside_silence(serve, sending_to, 20)
     send_batch(digest)
     assert first_domains(server) == FAST
@@ -224,6 +227,18 @@ def test_of_a_batch_that_was_stopped_only_what_went_out_counts_for_the_day(serve
     send_batch(digest)
     assert states(digest) == {"sent": 7, "queued": 23}
     assert paces.of_day(SENDER, timezone.now()) == 7
+
+
+def test_what_waits_for_a_domain_at_rest_and_who_left_do_not_count_for_the_day(serve, sending_to, settings):
+    settings.WARM_UP = timezone.now().date().isoformat()
+    server = serve(good=PIPELINING)
+    digest = sending_to(server, at("slow.example", 40) + at("members.example", 45))
+    paces.rest("slow.example", timezone.now())
+    Subscription.objects.filter(member__email__in=at("members.example", 5)).update(state="left")
+    while send_batch(digest):
+        pass
+    assert states(digest) == {"sent": 40, "skipped": 5, "queued": 40}
+    assert paces.of_day(SENDER, timezone.now()) == 40
 
 
 # ---- The first letters, and the list

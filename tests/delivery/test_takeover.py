@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from publisher import holders
+from publisher import holders, lifecycle
 from publisher.delivery import ledger, takeover
 from publisher.delivery.takeover import journal_path
 from publisher.models import Hold
@@ -78,6 +78,21 @@ def test_without_the_journal_what_was_armed_is_unknown_and_a_journal_that_return
     assert not path.exists()
 
 
+def test_who_wakes_when_another_machine_has_taken_over_leaves_its_journal_to_correct_that(sending, monkeypatch):
+    batch = batch_of(sending)
+    ready(batch)
+    path, hidden = journal_path(batch.hold.journal), "of-another-machine"
+    Hold.objects.update(journal=hidden, holder=ELSEWHERE, until=timezone.now() - timedelta(seconds=1))
+    takeover.recover()
+    assert in_state(sending, "unknown") == M
+    Hold.objects.update(journal=path.stem)
+    batch.close()
+    takeover.recover()
+    assert in_state(sending, "queued") == M
+    assert [event.detail["rows"] for event in lifecycle.history(sending) if event.verb == "recovered"] == [5, 5]
+    assert not path.exists()
+
+
 def test_a_journal_that_returns_and_is_itself_in_doubt_frees_nothing(sending, tmp_path):
     batch = batch_of(sending, 1)
     answer(batch, *ready(batch), SILENCE)
@@ -101,7 +116,7 @@ def test_what_a_person_has_settled_meanwhile_is_left_alone_by_a_journal_that_ret
     assert states(sending)[M[0]] == "queued"
 
 
-def test_what_broke_off_before_the_dot_goes_back(sending):
+def test_what_broke_off_before_the_dot_goes_back_and_was_no_attempt(sending):
     batch = batch_of(sending, 1)
     (row,) = ready(batch)
     assert batch.intend([row])
@@ -110,6 +125,7 @@ def test_what_broke_off_before_the_dot_goes_back(sending):
     Hold.objects.update(holder=DEAD)
     takeover.recover()
     assert ledger.counts(sending)["queued"] == 5
+    assert set(sending.deliveries.values_list("attempts", "first_tried_at")) == {(0, None)}
 
 
 def test_the_rows_of_a_living_worker_are_left_alone(sending):

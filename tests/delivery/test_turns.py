@@ -35,7 +35,7 @@ class Row:
 
 
 def turns_with(**rows: int) -> Turns[Row]:
-    turns: Turns[Row] = Turns(GROUP)
+    turns: Turns[Row] = Turns(GROUP, 20)
     turns.put(Row(f"{name}.example") for name, count in rows.items() for _ in range(count))
     return turns
 
@@ -174,7 +174,7 @@ STEPS = st.lists(
 @hypothesis_settings(deadline=None)
 def test_every_row_is_in_one_place(steps, drained):
     """In line, under way or out again, whatever happens: no row is forgotten, and none is given out twice."""
-    turns: Turns[Row] = Turns(4)
+    turns: Turns[Row] = Turns(4, 4)
     inside: set[Row] = set()
     under_way: list[Row] = []
     for number, step in enumerate(steps):
