@@ -116,11 +116,11 @@ def the_proof(whole: Digest | PostSet, sha256: str, *, made_with: str) -> Proof:
 def the_digest(publication: str | None, number: int | None) -> Digest:
     """The digest of this number, or without one the newest that is not sent or cancelled."""
     digests = Digest.objects.filter(publication=the_publication(publication)).select_related("publication", "proof")
-    found = (
-        digests.filter(number=number).first() if number else digests.exclude(state__in=["sent", "cancelled"]).first()
-    )
+    open_ = digests.exclude(state__in=["sent", "cancelled"])
+    found = open_.first() if number is None else digests.filter(number=number).first()
     if found is None:
-        raise Refusal(f"There is no digest {number or 'in the making'}: see `publisher digests list`.")
+        which = "in the making" if number is None else number
+        raise Refusal(f"There is no digest {which}: see `publisher digests list`.")
     return found
 
 

@@ -47,12 +47,12 @@ def read(
 def list_(
     digest: Annotated[int | None, typer.Option("--digest", help="The number of one digest; without it, all.")] = None,
     publication: In = None,
-    limit: Annotated[int, typer.Option(help="At most so many; 0 for all.")] = 200,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many; 0 for all.")] = 200,
     json: Json = False,
 ) -> None:
     """What came back, the newest first."""
     found = Bounce.objects.select_related("digest__publication").order_by("-at", "-pk")
-    if digest:
+    if digest is not None:
         found = found.filter(digest=the_digest(publication, digest))
     elif publication:
         found = found.filter(digest__publication=the_publication(publication))

@@ -33,7 +33,7 @@ def list_(
     digest: DigestNumber = None,
     state: str | None = None,
     publication: In = None,
-    limit: Annotated[int, typer.Option(help="At most so many; 0 for all.")] = 200,
+    limit: Annotated[int, typer.Option(min=0, help="At most so many; 0 for all.")] = 200,
     json: Json = False,
 ) -> None:
     """The deliveries in one state, or all, with what was said of them last."""
@@ -179,14 +179,14 @@ def _shown(known: doubts.Known) -> dict[str, Any]:
 
 def _of(publication: str | None, digest: int | None) -> QuerySet[Delivery]:
     rows = Delivery.objects.select_related("digest__publication").order_by("digest_id", "id")
-    if digest:
+    if digest is not None:
         return rows.filter(digest=the_digest(publication, digest))
     return rows.filter(digest__publication=the_publication(publication))
 
 
 def _unknown(publication: str | None, digest: int | None) -> QuerySet[Delivery]:
     """Of every publication, unless one is named: a relay's log is of them all."""
-    if publication or digest:
+    if publication or digest is not None:
         return _of(publication, digest).filter(state=Delivery.State.UNKNOWN)
     rows = Delivery.objects.filter(state=Delivery.State.UNKNOWN)
     return rows.select_related("digest__publication").order_by("digest_id", "id")
@@ -202,7 +202,7 @@ def _named(delivery_id: int) -> Delivery:
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as problem:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as problem:  # “Europe” is a folder of them
         raise Refusal(f"There is no time zone “{name}”: write it as Europe/London.") from problem
 
 

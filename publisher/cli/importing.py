@@ -46,6 +46,7 @@ class Rejects:
 
     def __init__(self, path: Path, source: BinaryIO) -> None:
         self.path, self.count, self._first = path, 0, list[Broken]()
+        self._lost = ""  # why not all of them could be written
         if path.exists() and _is(path, source):
             raise Refusal(f"The report of rejected lines would overwrite {path}: name another file with --report.")
         try:
@@ -61,13 +62,29 @@ class Rejects:
         return self.path.open("w", encoding="utf-8-sig", newline="")
 
     def add(self, broken: Broken) -> None:
-        rows = csv.writer(self._file)
-        if not self.count:
-            rows.writerow(["line", "problem", "text"])
-        rows.writerow([broken.line, spreadsheet_safe(broken.why), spreadsheet_safe(broken.text)])
+        row = [str(broken.line), spreadsheet_safe(broken.why), spreadsheet_safe(broken.text)]
+        self._write([row] if self.count else [["line", "problem", "text"], row])
         self.count += 1
         if self.count <= SHOWN:
             self._first.append(broken)
+
+    def _write(self, rows: list[list[str]]) -> None:
+        """A full disk shall not keep the good lines out; it is said at the end."""
+        try:
+            if not self._lost:
+                csv.writer(self._file).writerows(rows)
+        except OSError as problem:
+            self._lost = str(problem.strerror)
+
+    def _close(self) -> None:
+        try:
+            self._file.close()
+        except OSError as problem:
+            self._lost = self._lost or str(problem.strerror)
+        if self._lost:
+            remark(
+                f"Not all of the {self.count:,} rejected lines could be written to {self.path}: {self._lost}.", "red"
+            )
 
     def first(self) -> list[Broken]:
         """Those of the first that were not asked for yet."""
@@ -79,7 +96,7 @@ class Rejects:
 
     def __exit__(self, problem: type[BaseException] | None, *where: object) -> None:
         if self.count:
-            self._file.close()
+            self._close()
         elif self.path.is_file() and (problem is None or not self.path.stat().st_size):
             self.path.unlink()  # also one of an earlier time, which would tell of lines that are in by now
 

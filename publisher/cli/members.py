@@ -35,7 +35,7 @@ def import_(
     column: Columns = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; store nothing.")] = False,
     preview: Annotated[
-        int, typer.Option(metavar="N", help="Show what would become of the first N lines, no more.")
+        int, typer.Option(metavar="N", min=0, help="Show what would become of the first N lines, no more.")
     ] = 0,
     publication: In = None,
     by: By = None,

@@ -114,9 +114,8 @@ class Found:
     def read(self) -> Account:
         head, *lines = self.path.read_text("utf-8", "replace").split("\n")
         # The last piece has no line end: it is empty, or was cut by a power failure.
-        boot = (
-            holders.boot_id()
-        )  # an older start's journal may lack what was not synced; so may any, where none is told
+        # An older start's journal may lack what was not synced; so may any, where nobody can say which start is this.
+        boot = holders.boot_id()
         account = Account(complete=bool(boot) and head == f"{_HEAD}{boot}")
         for line in lines[:-1]:
             _take(line, account)

@@ -15,7 +15,7 @@ from django.utils import timezone
 from .. import members
 from ..lifecycle import Refusal
 from .addresses import normalise
-from .columns import GONE, plain
+from .columns import GONE, STAYS, plain
 from .reading import Broken, NoList, Reading, Record, shown
 from .staging import staged
 
@@ -120,7 +120,7 @@ def _beside(chunk: Chunk, address: str, line: int, more: Mapping[str, str], want
 
 def _said(more: Mapping[str, str], wanted: Wanted) -> tuple[str, str] | None:
     """Language, and when they agreed; None for who is not wanted."""
-    if "state" in more and wanted.leavers != (plain(more["state"]) in GONE):
+    if "state" in more and wanted.leavers != _left(more["state"]):
         return None
     language = more.get("language", "").replace("_", "-").casefold()
     agreed = _moment(more.get("agreed_at", ""))
@@ -130,6 +130,18 @@ def _said(more: Mapping[str, str], wanted: Wanted) -> tuple[str, str] | None:
             f"{agreed[:10]}: only consent allows to mail them."
         )
     return language if _LANGUAGE.fullmatch(language) else "", agreed
+
+
+@lru_cache(maxsize=1024)
+def _left(state: str) -> bool:
+    """Whether the list says that this one is a member no more, or none yet. Refusal where we do not know its word."""
+    word = plain(state)
+    if word and word not in GONE | STAYS:
+        raise Refusal(
+            f"The list says “{shown(state)}” of it, and whether that is a member is not known here. Write “active” or "
+            "“left” instead, or say by --column state= that no column is the state."
+        )
+    return word in GONE
 
 
 @lru_cache(maxsize=1024)

@@ -34,8 +34,20 @@ CALLED: Mapping[str, frozenset[str]] = {
 }
 #: What a former system wrote of who must not be brought back as a member.
 GONE = _words(
-    "left suppressed unsubscribed unsub cleaned bounced complained complaint blocked blacklisted blocklisted removed",
-    "inactive no 0 false baja debaja desuscrito desinscrit abgemeldet pending unconfirmed erased",
+    "left suppressed unsubscribed unsub cleaned bounced complained complaint blocked blacklisted blocklisted",
+    "removed inactive no 0 false baja debaja desuscrito desinscrit abgemeldet pending unconfirmed erased",
+    "cancelled canceled optedout optout unsubscribe nonsubscribed neversubscribed notsubscribed archived deleted",
+    "disabled junk spam spamcomplaint bounce hardbounce hardbounced softbounce softbounced invalid unverified",
+    "notconfirmed rejected banned suspended expired transactional n f off nein non nao desabonne desabonnee",
+    "desinscrite desuscrita inactivo inactiva cancelado cancelada eliminado eliminada inactif desactive",
+    "ausgetragen gesperrt gekundigt geloscht inaktiv disiscritto отписан нет",
+)
+#: And of who is a member. Whoever it says anything else of is neither: that line is given back.
+STAYS = _words(
+    "active subscribed subscriber subscribe member confirmed enabled valid verified approved current regular",
+    "optin optedin yes y 1 true t on ok joined activo activa alta dealta suscrito suscrita confirmado confirmada",
+    "si verdadero sim ativo ativa inscrito inscrita actif abonne abonnee inscrit inscrite confirme oui vrai aktiv",
+    "angemeldet abonniert bestatigt ja wahr attivo attiva iscritto iscritta подписан активен да",
 )
 
 

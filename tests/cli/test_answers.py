@@ -113,6 +113,8 @@ WRONG = {
     ("posts", "hold", "99", "--by", "anne"): "There is no post 99: see `publisher posts list`.",
     ("digests", "show"): "There is no digest in the making: see `publisher digests list`.",
     ("digests", "show", "7"): "There is no digest 7: see `publisher digests list`.",
+    ("digests", "cancel", "0"): "There is no digest 0: see `publisher digests list`.",
+    ("deliveries", "list", "--digest", "0"): "There is no digest 0: see `publisher digests list`.",
     ("digests", "compose", "--by", "anne"): "No item is queued for Update: queue the items that belong into the next",
     ("members", "show", "nobody@members.example"): "There is no member with this address.",
     ("members", "show", "nobody"): "“nobody” is not an e-mail address",

@@ -69,6 +69,16 @@ def test_a_report_overwrites_no_list_and_must_have_a_place(publisher, write, pub
     assert not Member.objects.exists()
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full: only Linux has a disk that is always full")
+def test_where_the_report_finds_no_room_the_good_lines_are_in_and_it_is_said(publisher, write, publication, anne):
+    lines = "".join(f"nobody{n}\n" for n in range(5000))
+    answer = publisher(
+        "members", "import", write(f"email\n{lines}rosa@members.example\n"), "--by", "anne", "--report", "/dev/full"
+    )
+    assert "Not all of the 5,000 rejected lines could be written to /dev/full: No space left on device." in answer.err
+    assert list(Member.objects.values_list("email", flat=True)) == ["rosa@members.example"]
+
+
 def test_a_list_is_read_from_a_pipe(publisher, publication, anne, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     answer = publisher("members", "import", "-", "--by", "anne", typed="email\nrosa@members.example\n")

@@ -135,6 +135,18 @@ def test_a_broken_line_is_reported_with_its_number_and_the_good_ones_are_kept(pu
     assert (report.added, report.rejected) == (4, 4)
 
 
+def test_a_word_of_a_former_system_that_we_do_not_know_makes_nobody_a_member(publication, anne):
+    """It may be another word for “left”."""
+    states = ["Subscribed", "Cancelled", "", "Désabonné", "gone fishing", "opted-out", "yes", "archived"]
+    lines = [f"m{n}@members.example,{state}" for n, state in enumerate(states)]
+    report = bring(publication, anne, "email,status", *lines)
+    assert sorted(ledger.audience(publication).values_list("member__email", flat=True)) == [
+        "m0@members.example", "m2@members.example", "m6@members.example"
+    ]  # fmt: skip
+    assert (report.added, report.rejected) == (3, 1)
+    assert [(line, why.split(",")[0]) for line, why in report.broken] == [(6, "The list says “gone fishing” of it")]
+
+
 @pytest.mark.parametrize("header", ["email;first_name", "\ufeffE-Mail Address\tfirst_name", '"EMAIL","First Name"'])
 def test_lists_are_read_as_spreadsheets_write_them(publication, anne, header):
     parted = ";" if ";" in header else "\t" if "\t" in header else ","
