@@ -10,6 +10,8 @@ each file begins with its own promise:
                    statements         the SQL that runs for every thirty letters
                    claims             which rows are due, and who of them must not be mailed
                    batch              a worker's rows: claimed, armed, handed over, written
+                   rows               one of them
+                   declined           letters that a relay would not carry, until another does
                    journal            what is about to happen, and each answer, before anything is done about it
                    takeover           the rows of a worker that is gone
                    stay               how long a worker stays with its batch

@@ -13,12 +13,10 @@ from __future__ import annotations
 import secrets
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
-from typing import Protocol
 
 from django.conf import settings
 from django.db.transaction import atomic
@@ -29,9 +27,12 @@ from ..models import Delivery, Digest, Hold
 from . import ledger, manners, retries, statements
 from .addresses import AddressRefused, CannotBuild, ascii_domain
 from .claims import due_rows, suppressed_among
+from .declined import Declined
 from .dialogue import Transaction
 from .journal import Journal
 from .outcomes import Outcome, Phase, Result, made, refusal_in_words, taken
+from .relays import Relay
+from .rows import Frame, Row
 from .statements import Due, Written
 from .stay import Stay
 from .suspicion import Suspicion
@@ -55,45 +56,22 @@ BEAT = 2.0
 _clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while the machine sleeps
 
 
-@dataclass(slots=True, eq=False)
-class Row:
-    due: Due
-    claimed_at: float
-    recipient: str = ""
-    domain: str = ""
-    begun: float = 0.0
-    tries: int = 0
-    armed: bool = False
-    intended: bool = False
-    settled: bool = False
-
-
-class Frame(Protocol):
-    """What is the same in every member's message."""
-
-    @property
-    def size(self) -> int: ...
-
-    def sender_for(self, due: Due) -> str: ...
-
-    def pieces(self, due: Due) -> Sequence[bytes]: ...
-
-
 class Batch:
     """At most `most` rows of a digest under one hold. `engine.Work` for an engine, for one run of it."""
 
-    def __init__(self, digest: Digest, frame: Frame, turns: Turns[Row], *, most: int, connections: int) -> None:
+    def __init__(
+        self, digest: Digest, frame: Frame, turns: Turns[Row], *, most: int, connections: int, relays: int = 1
+    ) -> None:
         self.digest, self.frame, self.turns = digest, frame, turns
         #: How the batch went: "sent": 998, "failed": 2.
         self.counts: Counter[str] = Counter()
         #: Why a person must look before anything more is sent; empty as it should be.
         self.trouble = ""
         self.claimed = 0
-        self._most = most
-        self._connections = connections
-        self._stay = Stay(settings.TURN)
-        self._lease = settings.CLAIM_LEASE
+        self._most, self._connections = most, connections
+        self._stay, self._lease = Stay(settings.TURN), settings.CLAIM_LEASE
         self._ready: deque[Transaction] = deque()
+        self._declined = Declined(relays)
         self._under_way: set[Transaction] = set()
         self._decided: list[tuple[Row, Outcome]] = []
         self._suspicion: Suspicion[Row] = Suspicion(connections, accepted=digest.refusals_accepted)
@@ -127,7 +105,9 @@ class Batch:
 
     @property
     def left(self) -> int:
-        return 0 if self._over or self._late else len(self._ready) + self.turns.waiting + (self._most > self.claimed)
+        if self._over or self._late:
+            return 0
+        return len(self._ready) + len(self._declined.waiting) + self.turns.waiting + (self._most > self.claimed)
 
     @property
     def cut_short(self) -> bool:
@@ -138,8 +118,19 @@ class Batch:
     def wait(self) -> float:
         return 0.0 if self._ready else self.turns.wait()
 
-    def take(self) -> Transaction | None:
-        if not self._ready or self._over or self._late or not (transaction := self._stay.pick(self._ready)):
+    def wants(self, relay: Relay) -> bool:
+        return bool(self._ready or self.turns.waiting or self._most > self.claimed) or self._declined.wants(relay)
+
+    def left_to(self, relays: Collection[Relay]) -> None:
+        for transaction, outcome in self._declined.by_all(relays):
+            self._under_way.add(transaction)
+            self.settled(transaction, outcome)
+
+    def take(self, relay: Relay | None = None) -> Transaction | None:
+        if self._over or self._late:
+            return None
+        transaction = self._declined.take(relay) if self._declined.waiting else None
+        if transaction is None and not (self._ready and (transaction := self._stay.pick(self._ready))):
             return None
         transaction.row.begun = time.monotonic()
         self._under_way.add(transaction)
@@ -220,13 +211,22 @@ class Batch:
         self._believe(len(self._taken))
         self._taken.clear()
 
+    def declined(self, transaction: Transaction, outcome: Outcome, relay: Relay) -> bool:
+        row: Row = transaction.row
+        if row.settled or not self._declined.by(relay, transaction, outcome):
+            return False
+        self._journal.answer(row.due.id, outcome)  # an intent before it came to nothing
+        row.intended = False
+        self._under_way.discard(transaction)
+        return True
+
     def unsent(self, transaction: Transaction, outcome: Outcome) -> None:
         row: Row = transaction.row
         if row.settled:
             return
         self._journal.answer(row.due.id, outcome)  # an intent before it, if there is one, came to nothing
-        # At MAIL nothing was said of it yet: some relays end a session there after so many letters.
-        row.tries += outcome.phase not in {Phase.CONNECT, Phase.MAIL}
+        # What is said at MAIL is not about it: some relays end a session there after so many letters.
+        row.tries += outcome.phase is not Phase.CONNECT and not (outcome.phase is Phase.MAIL and outcome.code)
         if row.tries >= MOST_TRIES:
             # Perhaps it is this very message that the relay breaks off at: the others shall not wait for it.
             self.settled(transaction, outcome if outcome.scope == "sender" else outcome._replace(scope="recipient"))
@@ -253,7 +253,7 @@ class Batch:
         faults.point("releasing")
         self._settle_taken()
         self._lose_sight()
-        ready = [transaction.row for transaction in self._ready]
+        ready = [transaction.row for transaction in [*self._ready, *self._declined.drain()]]
         for row in ready:
             self.turns.unsent(row)
         back = [row.due.id for row in [*self.turns.drain(), *ready, *self._judged()]]
@@ -441,8 +441,8 @@ class Batch:
 
     def _judged(self) -> list[Row]:
         """Refusals of us: where others were taken they stand; else it was not these rows' fault, and they go back."""
-        refused = self._suspicion.refused
-        if refused and not self.trouble and not self.digest.deliveries.filter(state=State.SENT).exists():
+        refused, sent = self._suspicion.refused, any(outcome.result is Result.SENT for _, outcome in self._decided)
+        if refused and not (self.trouble or sent or self.digest.deliveries.filter(state=State.SENT).exists()):
             self.trouble = refusal_in_words(refused[-1][1])
         if not self.trouble:
             self._decided += refused

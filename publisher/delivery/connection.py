@@ -46,9 +46,8 @@ class Connection:
         keeper: Keeper,
         timeouts: Timeouts,
         tls: ssl.SSLContext | None,
-        alone: bool = True,
     ) -> None:
-        self.relay, self.keeper, self.timeouts, self._alone = relay, keeper, timeouts, alone
+        self.relay, self.keeper, self.timeouts = relay, keeper, timeouts
         self.dialogue: Dialogue | None = None
         self.over: Outcome | None = None
         #: When a whole answer last came, or bytes went: the time limits count from then, and dripping gains nothing.
@@ -162,7 +161,7 @@ class Connection:
             step = self._steps.send(reply)
         except StopIteration as opened:
             faults.point("connected")
-            self.dialogue = Dialogue(self.relay, opened.value, self.keeper, alone=self._alone)
+            self.dialogue = Dialogue(self.relay, opened.value, self.keeper)
             return
         except Ended as ended:
             self._shut(ended.outcome)

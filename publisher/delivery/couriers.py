@@ -96,6 +96,8 @@ class Couriers:
         self._struck_at = self._quiet_until = 0.0
         self._last: Outcome | None = None
 
+    relays = 1
+
     def run(self, work: Work) -> Outcome | None:
         """Send what the work gives until it is exhausted; with what the provider broke off, if it did."""
         self._strikes, self._last, self.asked_for, self._quiet_until = 0, None, 0.0, 0.0

@@ -25,6 +25,7 @@ from typing import Any, Protocol
 from .opening import Offers, mail_options
 from .outcomes import Ended, Outcome, Result, broken, made, out_of_turn, refused
 from .reading import Broken, Replies, Reply
+from .refusals import GREYLISTED
 from .relays import Relay
 from .replies import Phase
 
@@ -64,6 +65,9 @@ class Keeper(Protocol):
     def taken(self, transaction: Transaction, answer: bytes) -> None:
         """`answered` and `settled` in one: it was taken, in these words, and nothing can put that in question."""
 
+    def declined(self, transaction: Transaction, outcome: Outcome, relay: Relay) -> bool:
+        """This relay does not take it, for our sake. True: it is kept for another one, and nothing more is said."""
+
     def unsent(self, transaction: Transaction, outcome: Outcome) -> None:
         """It was not handed over, and this connection is the reason: another may try."""
 
@@ -71,10 +75,8 @@ class Keeper(Protocol):
 class Dialogue:
     """The transactions of one connection, from after EHLO to its end. After `over` it must not be used."""
 
-    def __init__(self, relay: Relay, offers: Offers, keeper: Keeper, *, alone: bool = True) -> None:
-        """`alone`: there is no other relay that may take what this one refuses of us."""
+    def __init__(self, relay: Relay, offers: Offers, keeper: Keeper) -> None:
         self.relay = relay
-        self.alone = alone
         self.keeper = keeper
         self.pipelining = "PIPELINING" in offers
         #: The transaction whose message the server waits for.
@@ -86,6 +88,8 @@ class Dialogue:
         self.taken = 0
         #: How many replies came.
         self.heard = 0
+        #: What it refused for our sake since somebody looked, with the recipient's domain.
+        self.refusals: list[tuple[str, Outcome]] = []
         self._offers = offers
         self._options: dict[tuple[int, bool, bool], bytes] = {}
         self._replies = Replies()
@@ -115,7 +119,8 @@ class Dialogue:
         try:
             options = self._options_of(transaction) if options is None else options
         except Ended as ended:
-            self.keeper.settled(transaction, ended.outcome)
+            if not self.keeper.declined(transaction, ended.outcome, self.relay):
+                self.keeper.settled(transaction, ended.outcome)
             return b""
         mail = b"MAIL FROM:<%b>%b\r\n" % (transaction.sender.encode(), options)
         rcpt = b"RCPT TO:<%b>\r\n" % transaction.recipient.encode()
@@ -264,26 +269,28 @@ class Dialogue:
         outcome = transaction.refusal
         assert outcome is not None
         transaction.refusal = None
-        if self._not_here(outcome) or (outcome.result is Result.DEFERRED and outcome.scope == "connection"):
+        kept = self._declined(transaction, outcome)
+        if (outcome.phase is _MAIL and kept) or (outcome.result is Result.DEFERRED and outcome.scope == "connection"):
             self.over, self.polite = outcome, True
-            self.keeper.unsent(transaction, outcome)
-        else:
+            if not kept:
+                self.keeper.unsent(transaction, outcome)
+        elif not kept:
             self.keeper.settled(transaction, outcome)
 
-    def _not_here(self, outcome: Outcome) -> bool:
-        """Whether another relay may take it: this one will not have our sender, or ("relay access denied") us.
-
-        The second is said of each recipient, and of one alone by policy: who has taken something means that one.
-        """
-        if self.alone:
+    def _declined(self, transaction: Transaction, outcome: Outcome) -> bool:
+        """Whether it is refused for our sake, and kept for another relay."""
+        if outcome.scope == "recipient" or GREYLISTED.search(outcome.text):
             return False
-        return outcome.phase is _MAIL or (outcome.phase is _RCPT and outcome.scope == "sender" and not self.taken)
+        self.refusals.append((transaction.recipient.rpartition("@")[2], outcome))
+        return self.keeper.declined(transaction, outcome, self.relay)
 
     def _confirm(self) -> None:
         """What came behind the answer to a dot fits: it stands."""
         if self._answer:
             transaction, outcome = self._answer
             self._answer = None
+            if outcome.result is not Result.SENT and self._declined(transaction, outcome):
+                return
             if outcome.result is Result.DEFERRED and outcome.scope == "connection":
                 self.keeper.unsent(transaction, outcome)
             else:

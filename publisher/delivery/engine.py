@@ -12,16 +12,17 @@ import socket
 import ssl
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from .. import faults
 from .connection import Connection, Place
-from .dialogue import Keeper, Transaction
+from .dialogue import Dialogue, Keeper, Transaction
 from .outcomes import BY_THE_BOOK, Outcome, Phase, Result, Timeouts, broken
 from .relays import Relay
+from .replies import NO_RELAYING
 from .wire import in_words
 
 logger = logging.getLogger(__name__)
@@ -40,8 +41,14 @@ _TRIED_FOR = 5.0
 class Work(Keeper, Protocol):
     """What the engine works on: see batch.Batch."""
 
-    def take(self) -> Transaction | None:
-        """The next one that may be announced, if there is one just now."""
+    def take(self, relay: Relay | None = None) -> Transaction | None:
+        """The next one that may be announced to this relay, if there is one just now."""
+
+    def wants(self, relay: Relay) -> bool:
+        """Whether any of what is left may be this relay's: what it has declined is for others."""
+
+    def left_to(self, relays: Collection[Relay]) -> None:
+        """No other relays are of use: settle what all of these have declined."""
 
     def make(self, transaction: Transaction) -> bool:
         """Make its message. False: it cannot be made, and is settled."""
@@ -77,6 +84,8 @@ class _Standing:
     used: bool = False
     tried_at: float = field(default=float("-inf"))
     last: Outcome | None = None
+    #: The domains of those whom it refused for our sake, as long as it has taken nothing in this batch.
+    refusing: set[str] = field(default_factory=set)
     places: Sequence[Place] = ()
     places_at: float = field(default=float("-inf"))
     turn: int = 0
@@ -87,18 +96,26 @@ class _Standing:
 
     def proved(self) -> None:
         self.strikes, self.proven, self.used = 0, True, True
+        self.refusing.clear()
 
     def begin(self) -> None:
         """A new batch: where it was left alone it is tried again. That a batch was short is no pardon."""
         self.used = False
+        self.refusing.clear()
         if self.out:
             self.strikes = 0
 
     def strike(self, outcome: Outcome) -> None:
         self.last, self.proven, self.used = outcome, False, False
-        # A login that is refused, a certificate that is wrong: once is enough. At RCPT it may be about that one.
-        at_once = outcome.result is Result.FAILED and outcome.phase is not Phase.RCPT
-        self.strikes += self.patience if at_once else 1
+        # A login that is refused, a sender that it does not want: once is enough.
+        self.strikes += self.patience if outcome.result is Result.FAILED else 1
+
+    def refused(self, domain: str, outcome: Outcome) -> None:
+        """It did not take a letter, for our sake. Of one domain it may be that one's rule; of some it is about us."""
+        if self.used or (domain in self.refusing and not NO_RELAYING.search(outcome.text)):
+            return
+        self.refusing.add(domain)
+        self.strikes, self.last = self.strikes + 1, outcome
 
 
 class Engine:
@@ -123,6 +140,10 @@ class Engine:
         self._interests: dict[Connection, int] = {}
         self._idle: set[Connection] = set()
         self._looked_at = 0.0
+
+    @property
+    def relays(self) -> int:
+        return len(self._standings)
 
     def run(self, work: Work) -> Outcome | None:
         """Send what the work gives until it is exhausted; with what all relays broke off, if they did."""
@@ -193,6 +214,8 @@ class Engine:
             if connection.over is None and dialogue is not None:
                 if dialogue.taken and not self._open[connection].used:
                     self._open[connection].proved()
+                if dialogue.refusals and self._is_of_no_use(connection, dialogue):
+                    continue
                 if dialogue.invited:
                     invited.append(connection)
                     continue
@@ -205,6 +228,20 @@ class Engine:
             # As a rule it is busy as before, and waits for what it waited for.
             if connection.over is not None or connection.interest != self._interests[connection]:
                 self._watch(connection)
+
+    def _is_of_no_use(self, connection: Connection, dialogue: Dialogue) -> bool:
+        """Whether its relay has refused so much for our sake that it is left alone. Where it is the only one, refusals
+        for good are the batch's to judge: a person is asked."""
+        standing, refusals = self._open[connection], dialogue.refusals
+        for domain, outcome in refusals:
+            if len(self._standings) > 1 or outcome.result is Result.DEFERRED:
+                standing.refused(domain, outcome)
+        refusals.clear()
+        if not (standing.out and dialogue.idle):
+            return False
+        connection.close()
+        self._forget(connection)
+        return True
 
     def _hand_over(self, invited: list[Connection], work: Work) -> None:
         faults.point("invited")
@@ -224,7 +261,7 @@ class Engine:
         dialogue = connection.dialogue
         assert dialogue is not None
         assert dialogue.invited is not None
-        following = work.take() if dialogue.pipelining else None
+        following = work.take(connection.relay) if dialogue.pipelining else None
         # Behind a group of commands a shifted answer shows; where nothing follows, it must be looked for.
         quiet = following is not None or connection.quiet()
         # Unmade where it could not be made: the relay waits for it already, and nobody takes what breaks off here.
@@ -240,7 +277,7 @@ class Engine:
 
     def _announce(self, connection: Connection, work: Work) -> None:
         # Built before it is announced: nothing waits, so nothing is gained by building it meanwhile.
-        while (transaction := work.take()) is not None:
+        while (transaction := work.take(connection.relay)) is not None:
             if work.make(transaction) and connection.quiet():
                 connection.announce(transaction)
                 return
@@ -275,31 +312,48 @@ class Engine:
 
     def _employ(self, work: Work) -> None:
         """Let idle connections work, and open more while there is work for them."""
+        work.left_to({standing.relay for standing in self._standings if self._is_of_use(standing)})
         self._serve(list(self._idle), work)
+        if work.left and len(self._standings) > 1:
+            self._make_way(work)
         useful = min(self.most, len(self._open) - len(self._idle) + work.left)
-        while len(self._open) < useful and (standing := self._next_relay()):
+        while len(self._open) < useful and (standing := self._next_relay(work)):
             self._connect(standing, work)
 
-    def _next_relay(self) -> _Standing | None:
+    def _is_of_use(self, standing: _Standing) -> bool:
+        """Whether what the others declined should wait for it. Not, where it is out, or has been silent for long."""
+        silent = time.monotonic() - standing.tried_at > _TRIED_FOR and standing in self._open.values()
+        return not standing.out and (standing.proven or not silent)
+
+    def _make_way(self, work: Work) -> None:
+        """What is left may be for other relays than those whose connections are idle."""
+        for connection in list(self._idle):
+            if not work.wants(connection.relay):
+                connection.close()
+                self._forget(connection)
+
+    def _next_relay(self, work: Work) -> _Standing | None:
         """The one that is furthest below its share of the connections, by weight; none to wait for one being tried."""
         count = Counter(map(id, self._open.values()))
         now = time.monotonic()
         free = {id(each) for each in self._standings if each.proven or not count[id(each)]}
         able = [each for each in self._standings if id(each) in free or now - each.tried_at < _TRIED_FOR]
-        able = [each for each in able if not each.out]
+        able = [each for each in able if not each.out and work.wants(each.relay)]
         found = min(able, key=lambda each: (bool(n := count[id(each)]), (n + 1) / each.relay.weight), default=None)
         return found if id(found) in free else None
 
     def _connect(self, standing: _Standing, work: Work) -> None:
         standing.tried_at = time.monotonic()
         try:
-            place, alone = self._place(standing), len(self._standings) == 1
+            place = self._place(standing)
             connection = Connection(
-                standing.relay, place, helo=self.helo, keeper=work, timeouts=self.timeouts, tls=self._tls, alone=alone
+                standing.relay, place, helo=self.helo, keeper=work, timeouts=self.timeouts, tls=self._tls
             )
         except OSError as error:
             standing.strike(broken(standing.relay, Phase.CONNECT, in_words(error)))
             standing.turn += 1
+            if isinstance(error, socket.gaierror):  # asking for a name takes long, and nobody is served meanwhile
+                standing.strikes = standing.patience
             return
         self._open[connection] = standing
         self._interests[connection] = connection.interest
@@ -373,7 +427,5 @@ class Engine:
 
     def _worst(self, found: Sequence[Outcome]) -> Outcome | None:
         """What the relays broke off with: a refusal of ours before a break, a doubt before both."""
-        order = (Result.UNKNOWN, Result.FAILED)
-        return min(
-            found, key=lambda outcome: order.index(outcome.result) if outcome.result in order else 9, default=None
-        )
+        order = (Result.UNKNOWN, Result.FAILED, Result.DEFERRED)
+        return min(found, key=lambda outcome: order.index(outcome.result), default=None)

@@ -1,5 +1,6 @@
 """What a server's answer says about whom: the recipient, us as a sender, or this connection. Tables alone."""
 
+import re
 from enum import StrEnum
 from typing import Literal
 
@@ -62,6 +63,11 @@ BY_PHASE: dict[Phase, Scope] = {
     Phase.QUIT: "connection",
 }
 
+
+#: A relay that was not told of us says so of each recipient, some without a code or with that of an address.
+NO_RELAYING = re.compile(
+    r"\brelay(ing)? (access |is )?(denied|not permitted|not allowed|prohibited|rejected)", re.IGNORECASE
+)
 
 # No recipient was named yet: an address or a mailbox can only be ours.
 UNNAMED = frozenset({Phase.CONNECT, Phase.GREETING, Phase.STARTTLS, Phase.AUTH, Phase.MAIL})

@@ -23,12 +23,13 @@ from ..models import Digest, MeasuringConsent, Proof, Publication
 from . import keys, ledger, message, paces, parcels, takeover
 from .addresses import ascii_domain, ascii_host
 from .assembly import Assembly
-from .batch import GROUP, Batch, Row
+from .batch import GROUP, Batch
 from .couriers import Couriers
 from .engine import MOST_STRIKES, Engine
 from .outcomes import Outcome, Result, refusal_in_words
 from .providers import Provider
 from .relays import Relay, parse_relays
+from .rows import Row
 from .statements import Due
 from .turns import Turns
 
@@ -61,7 +62,8 @@ def send_batch(digest: Digest, *, size: int | None = None) -> int:
         return 0  # every page says so
     engine, turns = mine(digest.proof.sender["email"])
     try:
-        batch = Batch(digest, frame_of(digest, digest.proof), turns, most=most, connections=engine.most)
+        frame = frame_of(digest, digest.proof)
+        batch = Batch(digest, frame, turns, most=most, connections=engine.most, relays=engine.relays)
     except BaseException:
         _forget()
         raise

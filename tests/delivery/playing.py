@@ -2,7 +2,7 @@
 
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
@@ -236,7 +236,16 @@ class Letters:
     def left(self) -> int:
         return len(self.waiting)
 
-    def take(self) -> Transaction | None:
+    def wants(self, relay: Relay) -> bool:
+        return True
+
+    def left_to(self, relays: Collection[Relay]) -> None:
+        pass
+
+    def declined(self, transaction: Transaction, outcome: Outcome, relay: Relay) -> bool:
+        return False
+
+    def take(self, relay: Relay | None = None) -> Transaction | None:
         return self.waiting.popleft() if self.waiting else None
 
     def make(self, transaction: Transaction) -> bool:

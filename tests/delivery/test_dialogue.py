@@ -129,6 +129,9 @@ class Books:
     def settled(self, transaction: Transaction, outcome: Outcome) -> None:
         self.ends.setdefault(transaction.row, []).append(outcome)
 
+    def declined(self, transaction: Transaction, outcome: Outcome, relay: Relay) -> bool:
+        return False
+
     def unsent(self, transaction: Transaction, outcome: Outcome) -> None:
         self.ends.setdefault(transaction.row, []).append(None)
 

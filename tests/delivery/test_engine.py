@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,7 +46,16 @@ class Letters:
     def left(self) -> int:
         return len(self.waiting)
 
-    def take(self) -> Transaction | None:
+    def wants(self, relay: Relay) -> bool:
+        return True
+
+    def left_to(self, relays: Collection[Relay]) -> None:
+        pass
+
+    def declined(self, transaction: Transaction, outcome: Outcome, relay: Relay) -> bool:
+        return False
+
+    def take(self, relay: Relay | None = None) -> Transaction | None:
         return self.waiting.popleft() if self.waiting else None
 
     def make(self, transaction: Transaction) -> bool:

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from publisher.delivery import batch as batches
+from publisher.delivery import engine as engines
 from publisher.delivery import ledger, paces
 from publisher.delivery import sending as engine_room
 from publisher.models import Delivery, Pace
@@ -134,20 +135,131 @@ def test_what_a_relay_refuses_of_us_another_takes(sending, serve, relays):
     assert sum(line.startswith("MAIL") for line in refusing.heard) == 1
 
 
-@pytest.mark.parametrize("says", ["554 5.7.1 Relay access denied", "454 4.7.1 Relay access denied"])
-def test_a_relay_that_carries_nothing_of_ours_is_left_alone_after_a_few(says, sending, make_members, serve, relays):
-    """Postfix says so of each recipient, where it was not told of our machine. Nobody is put off, or given up."""
-    add(make_members(55, prefix="more"), sending)
-    denying, good = serve({"RCPT": Says(says)}, good=PIPELINING), serve(good=PIPELINING)
-    relays(denying, good)
-    while engine_room.send_batch(sending):
+def everywhere(count):
+    """So many addresses, each of another domain."""
+    return [f"m{n}@domain{n}.example" for n in range(count)]
+
+
+@pytest.fixture
+def to_many_domains(sending, make_members):
+    """to_many_domains(60): the five and 55 more, each of another domain."""
+
+    def make(count):
+        add(make_members(count - 5, prefix="more"), sending)
+        for row, address in zip(Delivery.objects.order_by("pk"), everywhere(count), strict=True):
+            Delivery.objects.filter(pk=row.pk).update(address=address)
+        return sending
+
+    return make
+
+
+DECLINED = {
+    "denied for good": {"RCPT": "554 5.7.1 Relay access denied"},
+    "denied for now": {"RCPT": "454 4.7.1 Relay access denied"},
+    "denied without a code": {"RCPT": "550 relay not permitted"},
+    "no sender of ours": {"MAIL": "550 5.7.1 Not from you"},
+    "no data of ours": {"DATA": "554 5.7.1 Policy"},
+    "no letter of ours": {"dot": "554 5.7.1 Policy"},
+    "no room for letters": {"dot": "451 4.3.0 Queue file write error"},
+}
+
+
+@pytest.mark.parametrize("connections", [1, 16])
+@pytest.mark.parametrize("script", DECLINED.values(), ids=DECLINED)
+def test_a_relay_that_carries_nothing_of_ours_is_left_to_be_and_another_takes_all(
+    script, connections, to_many_domains, serve, relays, settings
+):
+    """Nobody is put off, or given up, and it is not asked of each letter."""
+    settings.CONNECTIONS = connections
+    digest = to_many_domains(40)
+    refusing, good = serve(script, good=PIPELINING), serve(good=PIPELINING)
+    relays(refusing, good)
+    while engine_room.send_batch(digest, size=15):
         pass
-    assert ledger.counts(sending)["sent"] == len(good.log) == 60
-    assert denying.log == []
-    assert sum(line.startswith("RCPT") for line in denying.heard) <= 3
+    assert ledger.counts(digest)["sent"] == 40
+    assert taken(good) == sorted(everywhere(40))
+    assert set(digest.deliveries.values_list("attempts", flat=True)) == {1}
+    assert sum(line.startswith("MAIL") for line in refusing.heard) <= 20
 
 
-def test_who_is_refused_for_our_sake_by_a_relay_that_takes_others_is_put_off(sending, serve, relays):
+def test_a_letter_that_is_too_large_for_one_relay_goes_through_the_other(sending, serve, relays):
+    small = serve(good={**PIPELINING, "EHLO": b"250-mail.example.org\r\n250-PIPELINING\r\n250 SIZE 1000\r\n"})
+    good = serve(good=PIPELINING)
+    relays(small, good)
+    engine_room.send_batch(sending)
+    assert taken(good) == M
+    assert small.log == []
+
+
+def test_an_address_beyond_ascii_goes_through_the_relay_that_can_carry_it(sending, serve, relays, settings):
+    settings.CONNECTIONS = 1
+    Delivery.objects.filter(address=M[0]).update(address="josé@members.example")
+    plain = serve(good=PIPELINING)
+    able = serve(good={**PIPELINING, "EHLO": b"250-mail.example.org\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n"})
+    relays(plain, able)
+    engine_room.send_batch(sending)
+    assert ledger.counts(sending)["sent"] == 5
+    assert [recipient for recipient, _ in able.log] == ["josé@members.example"]
+
+
+def test_a_relay_that_denies_everybody_for_now_lets_the_digest_rest(to_many_domains, serve, relays):
+    """Each would be refused at full speed, again and again for five days, and given up with nobody asked."""
+    digest = to_many_domains(60)
+    relays(serve({"RCPT": "454 4.7.1 Relay access denied"}, good=PIPELINING))
+    engine_room.send_batch(digest)
+    digest.refresh_from_db()
+    assert digest.breaks == 1
+    assert ledger.counts(digest)["deferred"] <= 16
+    assert ledger.counts(digest)["queued"] >= 44
+
+
+def test_recipients_whom_each_relay_refuses_for_our_sake_are_put_off_and_stop_nothing(to_many_domains, serve, relays):
+    digest = to_many_domains(38)
+    blocking = Delivery.objects.filter(address__in=everywhere(3))
+    for number, row in enumerate(blocking):
+        Delivery.objects.filter(pk=row.pk).update(address=f"m{number}@blocking.example")
+
+    class Blocked(Says):
+        def play(self, talk, usual):
+            blocked = "@blocking" in talk.recipient
+            talk.recipient = "" if blocked else talk.recipient
+            talk.send(b"550 5.7.1 Not from you\r\n" if blocked else usual)
+
+    both = [serve({"RCPT": Blocked()}, good=PIPELINING) for _ in range(2)]
+    relays(*both)
+    for state in ("deferred", "failed"):
+        engine_room.send_batch(digest)
+        assert (ledger.counts(digest)["sent"], ledger.counts(digest)[state]) == (35, 3)
+        Delivery.objects.filter(state="deferred").update(due_at=timezone.now())
+    digest.refresh_from_db()
+    assert (digest.state, digest.breaks) == ("sending", 0)
+
+
+def test_one_letter_at_which_a_relay_dies_waits_and_the_others_go_out(sending, serve, relays, settings):
+    """It dies without a word, and with pipelining that is before it has answered MAIL."""
+    settings.CONNECTIONS = 1
+    Delivery.objects.filter(address=M[0]).update(due_at=timezone.now() - timedelta(minutes=1))
+
+    class Unsaid(Says):
+        def play(self, talk, usual):
+            pass
+
+    class Dying(Says):
+        def play(self, talk, usual):
+            if talk.recipient == M[0]:
+                raise Gone
+            talk.send(GOOD["MAIL"] + usual)
+
+    relays(serve({"MAIL": Unsaid(), "RCPT": Dying()}, good=PIPELINING))
+    engine_room.send_batch(sending)
+    type(sending).objects.update(resting_until=None)
+    engine_room.send_batch(sending)
+    assert (ledger.counts(sending)["sent"], ledger.counts(sending)["deferred"]) == (4, 1)
+
+
+def test_who_is_refused_for_our_sake_by_a_relay_that_takes_others_is_put_off(sending, serve, relays, monkeypatch):
+    """The other one says nothing."""
+    monkeypatch.setattr(engines, "_TRIED_FOR", 0.2)
     relays(serve({"RCPT": [None, "554 5.7.1 Not from you"]}, good=PIPELINING), serve({"connect": SILENCE}))
     engine_room.send_batch(sending)
     assert (ledger.counts(sending)["sent"], ledger.counts(sending)["deferred"]) == (4, 1)
