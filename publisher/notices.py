@@ -24,8 +24,8 @@ State = Notice.State
 #: Mails to people whom we do not know, and do not keep: when they were handed over nothing of them stays but the row.
 FORGOTTEN = frozenset({"friend"})
 _TRIES = 10  # from a minute, doubling: about nine hours
-#: More than the time limits of a whole conversation add up to (delivery.conversation.Timeouts).
-_LONGEST = timedelta(minutes=40)
+#: More than the time limits of a whole conversation add up to (delivery.outcomes.Timeouts): some of them twice.
+_LONGEST = timedelta(minutes=70)
 
 
 def write(kind: str, publication: Publication, member: Member, /, **context: Any) -> Notice:
@@ -145,7 +145,7 @@ def _hand_over(notice: Notice, way: Relay | Provider, content: bytes) -> Outcome
     if isinstance(way, Provider):
         return parcels.deliver(way, notice.address, content)
     with Conversation(way, helo=_domain(notice)) as conversation:
-        return conversation.deliver(notice.sender_email, notice.address, content, arm=lambda: True)
+        return conversation.deliver(notice.sender_email, notice.address, content)
 
 
 def _record(notice: Notice, outcome: Outcome) -> None:

@@ -124,7 +124,7 @@ def test_an_outcome_that_a_living_worker_could_not_write_is_unknown(notice, conn
     with pytest.raises(OperationalError):
         notices.send(notice)
     assert (settled()[0], notices.recover()) == ("sending", 0)
-    Notice.objects.update(state_since=timezone.now() - timedelta(minutes=41))
+    Notice.objects.update(state_since=timezone.now() - timedelta(minutes=71))
     assert notices.recover() == 1
     assert (settled()[0], arrived(connected), list(notices.due())) == ("unknown", [ROSA], [])
 

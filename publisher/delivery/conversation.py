@@ -1,7 +1,7 @@
 """The SMTP conversation, phase by phase: what became of one message for one recipient.
 
     connect · greeting · [STARTTLS] · [AUTH]    once per connection
-    MAIL · RCPT · arm() · DATA · body           a break here is DEFERRED: nothing was handed over
+    MAIL · RCPT · DATA · body                   a break here is DEFERRED: nothing was handed over
     the dot … its reply                         a break here is UNKNOWN: it may have been taken (RFC 1047)
 
 No sleep and no second attempt in here: whoever calls holds the ledger, and only the ledger knows whether to try again.
@@ -9,7 +9,7 @@ No sleep and no second attempt in here: whoever calls holds the ledger, and only
 
 import contextlib
 import ssl
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from typing import NoReturn, Self
 
 from .addresses import AddressRefused, ascii_domain, ascii_host
@@ -59,31 +59,15 @@ class Conversation:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def deliver(
-        self,
-        sender: str,
-        recipient: str,
-        message: bytes,
-        *,
-        arm: Callable[[], bool],
-        before_dot: Callable[[], bool] = lambda: True,
-    ) -> Outcome:
-        """One transaction for one recipient. `arm` is asked once the recipient is accepted; False ends it unsent.
-
-        `before_dot` is asked when all but the final dot has left; False breaks off, and nobody takes the message.
-
-        Failures of the conversation are outcomes. What `arm` raises is raised, after the connection is dropped.
-        """
+    def deliver(self, sender: str, recipient: str, message: bytes) -> Outcome:
+        """One transaction for one recipient. Failures of the conversation are outcomes."""
         try:
             _check_message(message)
             sender = _envelope(sender, Phase.MAIL) if sender else ""
             recipient = _envelope(recipient, Phase.RCPT)
             self._open()
             self._announce(sender, recipient, message)
-            if not arm():
-                self._reset()
-                return made(Result.STOPPED, Phase.RCPT, "Stopped before anything was sent.")
-            return self._hand_over(message, before_dot)
+            return self._hand_over(message)
         except Ended as ended:
             return ended.outcome
         except BaseException:
@@ -161,16 +145,13 @@ class Conversation:
         self._say(" ".join([f"MAIL FROM:<{sender}>", *given]), Phase.MAIL, {250})
         self._say_or_reset(f"RCPT TO:<{recipient}>", Phase.RCPT, {250, 251})
 
-    def _hand_over(self, message: bytes, before_dot: Callable[[], bool]) -> Outcome:
+    def _hand_over(self, message: bytes) -> Outcome:
         self._say_or_reset("DATA", Phase.DATA, {354})
         with self._breaks_in(Phase.BODY):
             reply = self._connected.send_unless_spoken_to(_stuffed(message), self.timeouts.body)
             reply = reply or self._connected.unasked()
         if reply is not None:
             self._spoke(reply, Phase.BODY)
-        if not before_dot():
-            self._drop()
-            return made(Result.STOPPED, Phase.BODY, "Stopped before the final dot: nobody takes half a message.")
         # No server takes the message before this; from the first of these five bytes on it may have.
         with self._breaks_in(Phase.DOT):
             self._connected.send(b"\r\n.\r\n", self.timeouts.dot)

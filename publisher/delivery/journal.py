@@ -127,9 +127,7 @@ class Found:
 
 _INTENT = re.compile(r"I (\d+)")
 _TAKEN = re.compile(r"T (\d+) (250 .*)")
-_ANSWER = re.compile(
-    r"(sent|deferred|failed|unknown|stopped) (\d+) (\d+|-) (\S+) (\w+) (recipient|sender|connection) (.*)"
-)
+_ANSWER = re.compile(r"(sent|deferred|failed|unknown) (\d+) (\d+|-) (\S+) (\w+) (recipient|sender|connection) (.*)")
 
 
 def _take(line: str, account: Account) -> None:

@@ -116,12 +116,12 @@ def at_work(digest: Digest) -> int:
     return digest.holds.filter(ended_at=None, until__gt=Now()).count()
 
 
-def rest(digest: Digest, at_least: timedelta = timedelta(0)) -> int:
-    """Let the digest rest after its relay broke off, longer each time; how often it broke off in a row."""
+def rest(digest: Digest, why: str, at_least: timedelta = timedelta(0)) -> int:
+    """Let the digest rest after its relay broke off so, longer each time; how often it broke off in a row."""
     Digest.objects.filter(pk=digest.pk).update(breaks=F("breaks") + 1)
     digest.refresh_from_db(fields=["breaks"])
     pause = max(min(FIRST_REST * 2 ** min(digest.breaks - 1, 10), LONGEST_REST), at_least)
-    Digest.objects.filter(pk=digest.pk).update(resting_until=timezone.now() + pause)
+    Digest.objects.filter(pk=digest.pk).update(resting_until=timezone.now() + pause, resting_why=why[:500])
     return digest.breaks
 
 

@@ -311,7 +311,8 @@ def _hard(code: int | None, enhanced: str, phase: str) -> bool:
 def _said_of_the_relay(digest: Digest, now: datetime) -> str:
     if digest.resting_until is None or digest.resting_until <= now or not digest.breaks:
         return ""
-    return f"The mail server broke off; it is tried again at {_moment(digest.resting_until)}."
+    why = digest.resting_why.rstrip(".") or "it broke off"
+    return f"The mail server cannot be used just now ({why}); it is tried again at {_moment(digest.resting_until)}."
 
 
 def _said_of_the_canary(digest: Digest, now: datetime) -> str:

@@ -16,7 +16,6 @@ class Result(StrEnum):
     DEFERRED = "deferred"
     FAILED = "failed"
     UNKNOWN = "unknown"
-    STOPPED = "stopped"
 
 
 class Outcome(NamedTuple):

@@ -44,7 +44,7 @@ def after(
     """
     if outcome.result is Result.UNKNOWN:
         return Next(State.UNKNOWN, now, True)
-    if outcome.result is Result.STOPPED or (outcome.result is Result.DEFERRED and outcome.scope == "connection"):
+    if outcome.result is Result.DEFERRED and outcome.scope == "connection":
         return Next(State.QUEUED, now, False)
     if outcome.result is Result.FAILED and (outcome.scope == "recipient" or refused_before):
         return Next(State.FAILED, now, True)

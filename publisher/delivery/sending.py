@@ -112,7 +112,7 @@ def _draw_conclusions(digest: Digest, batch: Batch, broke: Outcome | None, asked
             raise Stopped(
                 f"The mail server broke off after a letter {MOST_STRIKES} times in a row: look at it, then resume."
             )
-        ledger.rest(digest, timedelta(seconds=asked_for))
+        ledger.rest(digest, broke.text, timedelta(seconds=asked_for))
 
 
 def mine(sender: str) -> tuple[Engine | Couriers, Turns[Row]]:

@@ -226,6 +226,7 @@ class Migration(migrations.Migration):
                 ('confirmed_count', models.PositiveIntegerField(default=0)),
                 ('breaks', models.PositiveIntegerField(default=0)),
                 ('resting_until', models.DateTimeField(blank=True, null=True)),
+                ('resting_why', models.TextField(blank=True)),
                 ('handed_at', models.DateTimeField(blank=True, null=True)),
                 ('attention', models.TextField(blank=True)),
                 ('freeze_cursor', models.BigIntegerField(default=0)),

@@ -12,10 +12,10 @@ DELIVERY_MOVES = moves(
     {
         "queued": "claimed skipped",
         # Back to queued: the lease ran out, or the connection broke before anything was handed over.
-        "claimed": "armed queued skipped deferred failed",
+        "claimed": "armed queued skipped failed",
         # Back to queued: the connection broke before the final dot, so nothing was accepted.
         "armed": "sent deferred failed unknown queued",
-        "deferred": "claimed failed skipped",
+        "deferred": "claimed skipped",
         "sent": "bounced",
         "unknown": "sent queued",
         "failed": "",

@@ -62,9 +62,10 @@ class Digest(Lives):
     started_at = models.DateTimeField(null=True, blank=True)
     #: The size of the audience that a person said yes to, where it grew after the approval.
     confirmed_count = models.PositiveIntegerField(default=0)
-    #: The relay broke off this often in a row; nothing is claimed until then.
+    #: The relay broke off this often in a row; nothing is claimed until then, for what it said.
     breaks = models.PositiveIntegerField(default=0)
     resting_until = models.DateTimeField(null=True, blank=True)
+    resting_why = models.TextField(blank=True)
     #: When the clock last asked workers to send it.
     handed_at = models.DateTimeField(null=True, blank=True)
     #: A sentence when the digest waits for a person: due too late, the audience grew, the login was refused.

@@ -210,7 +210,7 @@ def converse(
     outcomes = []
     with Conversation(relay, helo="news.example.org", timeouts=timeouts, tls=authority.client()) as talk:
         for letter in letters:
-            outcomes.append(talk.deliver("news@example.org", letter.recipient, letter.message, arm=lambda: True))
+            outcomes.append(talk.deliver("news@example.org", letter.recipient, letter.message))
             server.settle()
     return outcomes
 

@@ -72,8 +72,8 @@ TABLE = table()
 def test_each_answer_at_each_step_has_its_outcome(serve: Serve, step: str, behaviour: str) -> None:
     server = serve({step: [BEHAVIOURS[behaviour](GOOD[step])]})
     with conversation(server, IMPATIENT) as talk:
-        first = talk.deliver("news@example.org", "rosa@example.org", MESSAGE, arm=lambda: True)
-        second = talk.deliver("news@example.org", "luis@example.org", MESSAGE, arm=lambda: True)
+        first = talk.deliver("news@example.org", "rosa@example.org", MESSAGE)
+        second = talk.deliver("news@example.org", "luis@example.org", MESSAGE)
     found = (first.result, first.phase, first.code, first.scope, server.connections)
     assert found == TABLE[step, behaviour]
     assert second.result is Result.SENT
@@ -85,7 +85,7 @@ def conversation(server: Server, timeouts: Timeouts | None = None) -> Conversati
 
 
 def sent(talk: Conversation, recipient: str = "rosa@example.org", message: bytes = MESSAGE) -> Outcome:
-    return talk.deliver("news@example.org", recipient, message, arm=lambda: True)
+    return talk.deliver("news@example.org", recipient, message)
 
 
 def test_a_message_arrives_as_it_was_built(serve: Serve) -> None:
@@ -128,43 +128,14 @@ def test_one_connection_carries_many_messages_and_each_has_one_recipient(serve: 
     ]
 
 
-def test_arm_is_asked_after_the_recipient_is_accepted_and_a_no_sends_nothing(serve: Serve) -> None:
-    server = serve()
-    heard_before: list[list[str]] = []
-
-    def refuse() -> bool:
-        heard_before.append([line[:4] for line in server.heard])
-        return False
-
+def test_a_refused_recipient_is_one_outcome_and_the_conversation_goes_on(serve: Serve) -> None:
+    server = serve({"RCPT": [b"550 5.1.1 Nobody here\r\n"]})
     with conversation(server) as talk:
-        stopped = talk.deliver("news@example.org", "rosa@example.org", MESSAGE, arm=refuse)
-        after = sent(talk)
-    assert (stopped.result, after.result) == (Result.STOPPED, Result.SENT)
-    assert heard_before == [["EHLO", "MAIL", "RCPT"]]
-    assert [line[:4] for line in server.heard[3:]] == ["RSET", "MAIL", "RCPT", "DATA", "QUIT"]
-    assert len(server.accepted) == 1
-
-
-def test_arm_is_not_asked_where_the_recipient_is_refused(serve: Serve) -> None:
-    server = serve({"RCPT": b"550 5.1.1 Nobody here\r\n"})
-    with conversation(server) as talk:
-        outcome = talk.deliver("news@example.org", "rosa@example.org", MESSAGE, arm=lambda: pytest.fail("armed"))
+        outcome, after = sent(talk), sent(talk)
     assert outcome == Outcome(
         Result.FAILED, Phase.RCPT, 550, "5.1.1", "550 5.1.1 Nobody here", "recipient"
     )  # fmt: skip
-
-
-def test_what_arm_raises_is_raised_and_the_connection_begun_anew(serve: Serve) -> None:
-    server = serve()
-
-    def fail() -> bool:
-        raise RuntimeError("the ledger is gone")
-
-    with conversation(server) as talk:
-        with pytest.raises(RuntimeError, match="ledger"):
-            talk.deliver("news@example.org", "rosa@example.org", MESSAGE, arm=fail)
-        assert sent(talk).result is Result.SENT
-    assert (server.connections, len(server.accepted)) == (2, 1)
+    assert (after.result, len(server.accepted)) == (Result.SENT, 1)
 
 
 def test_a_break_within_the_body_is_safe(serve: Serve) -> None:
@@ -304,7 +275,7 @@ def test_what_cannot_be_carried_is_refused_in_words_and_nothing_sent(
 ) -> None:
     server = serve({"EHLO": b"250-a\r\n250 SIZE 2000\r\n"})
     with conversation(server) as talk:
-        outcome = talk.deliver(sender, recipient, message, arm=lambda: pytest.fail("armed"))
+        outcome = talk.deliver(sender, recipient, message)
     assert (outcome.result, outcome.phase, outcome.scope) == (Result.FAILED, phase, scope)
     assert said in outcome.text
     assert [line for line in server.heard if line.startswith(("MAIL", "RCPT", "DATA"))] == []
@@ -323,7 +294,7 @@ def test_eight_bits_and_a_name_in_utf_8_are_announced(serve: Serve) -> None:
 def test_a_bounce_address_may_be_empty(serve: Serve) -> None:
     server = serve({"EHLO": PLAIN_EHLO})
     with conversation(server) as talk:
-        assert talk.deliver("", "rosa@example.org", MESSAGE, arm=lambda: True).result is Result.SENT
+        assert talk.deliver("", "rosa@example.org", MESSAGE).result is Result.SENT
     assert server.heard[1] == "MAIL FROM:<>"
 
 

@@ -23,7 +23,7 @@ def sent(server: Server, authority: Authority, **relay: Any) -> Outcome:
     timeouts = Timeouts(greeting=2, starttls=2, auth=2, quit=2)
     wanted = Relay("127.0.0.1", server.port, **{"tls": "starttls"} | relay)
     with Conversation(wanted, helo="news.example.org", timeouts=timeouts, tls=authority.client()) as talk:
-        return talk.deliver("news@example.org", "rosa@example.org", MESSAGE, arm=lambda: True)
+        return talk.deliver("news@example.org", "rosa@example.org", MESSAGE)
 
 
 def verbs(server: Server) -> list[str]:
@@ -89,14 +89,14 @@ def test_a_handshake_that_never_ends_is_given_up(serve: Serve, authority: Author
     server = serve({"connect": SILENCE})
     relay = Relay("127.0.0.1", server.port, tls="implicit")
     with Conversation(relay, helo="a.example.org", timeouts=Timeouts(starttls=0.2), tls=authority.client()) as talk:
-        outcome = talk.deliver("news@example.org", "rosa@example.org", MESSAGE, arm=lambda: True)
+        outcome = talk.deliver("news@example.org", "rosa@example.org", MESSAGE)
     assert (outcome.result, outcome.phase, outcome.scope) == (Result.DEFERRED, Phase.STARTTLS, "connection")
 
 
 def test_the_systems_authorities_are_asked_where_no_other_is_given(serve: Serve, authority: Authority) -> None:
     server = serve({"EHLO": OFFER}, tls=authority.server("good"))
     with Conversation(Relay("127.0.0.1", server.port, tls="starttls"), helo="a.example.org") as talk:
-        outcome = talk.deliver("news@example.org", "rosa@example.org", MESSAGE, arm=lambda: True)
+        outcome = talk.deliver("news@example.org", "rosa@example.org", MESSAGE)
     assert (outcome.result, outcome.phase) == (Result.DEFERRED, Phase.STARTTLS)
     assert "unable to get local issuer certificate" in outcome.text
 

@@ -48,7 +48,7 @@ def test_nothing_is_claimed_while_the_relay_rests_and_each_rest_is_longer(sendin
     now = timezone.now()
     pauses = []
     for breaks in (1, 2, 3):
-        assert ledger.rest(sending) == breaks
+        assert ledger.rest(sending, "away") == breaks
         sending.refresh_from_db()
         pauses.append(round((sending.resting_until - now).total_seconds() / 30))
     assert pauses == [1, 2, 4]

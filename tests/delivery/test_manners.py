@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from publisher import clockwork, digests, members
-from publisher.delivery import manners, paces
+from publisher.delivery import ledger, manners, paces
 from publisher.delivery.limits import LimitsWrong
 from publisher.delivery.manners import Allowance
 from publisher.models import Delivery, Digest, Member, Pace, Subscription, Suppression
@@ -400,10 +400,12 @@ def test_what_holds_a_sending_back_is_said_while_it_sends(make_sending: Any, set
     digest = make_sending(3)
     for domain in "abcdefg":
         paces.rest(f"{domain}.example", NOON)
-    Digest.objects.filter(pk=digest.pk).update(breaks=1, resting_until=NOON + timedelta(minutes=5))
+    ledger.rest(digest, "relay:465: encryption failed: certificate has expired.")
+    Digest.objects.filter(pk=digest.pk).update(resting_until=NOON + timedelta(minutes=5))
 
     assert manners.standing(again(digest), NOON) == [
-        "The mail server broke off; it is tried again at 12:05 UTC.",
+        "The mail server cannot be used just now (relay:465: encryption failed: certificate has expired); it is tried "
+        "again at 12:05 UTC.",
         "Warm-up: 0 of 50 today.",
         "At most 2.5 letters a second.",
         *(f"{domain}.example asked for patience: it rests until 12:01 UTC." for domain in "abcde"),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -39,8 +38,8 @@ def talk_to(sandbox: Sandbox) -> Conversation:
     return Conversation(Relay("127.0.0.1", sandbox.smtp, tls="none"), helo="news.example.org")
 
 
-def deliver(talk: Conversation, name: str, arm: Callable[[], bool] = lambda: True) -> Outcome:
-    return talk.deliver("news@example.org", f"{name}@example.org", message(name), arm=arm)
+def deliver(talk: Conversation, name: str) -> Outcome:
+    return talk.deliver("news@example.org", f"{name}@example.org", message(name))
 
 
 def arrived(sandbox: Sandbox) -> list[str]:
@@ -79,13 +78,6 @@ def test_an_ordered_fault_has_its_outcome_and_the_next_member_gets_the_letter(
         outcome, after = deliver(talk, "rosa"), deliver(talk, "luis")
     assert (outcome.result, outcome.scope, after.result) == (result, scope, Result.SENT)
     assert arrived(sandbox) == [*kept, "luis"]
-
-
-def test_who_is_stopped_gets_nothing(sandbox: Sandbox) -> None:
-    with talk_to(sandbox) as talk:
-        assert deliver(talk, "rosa", arm=lambda: False).result is Result.STOPPED
-        assert deliver(talk, "luis").result is Result.SENT
-    assert arrived(sandbox) == ["luis"]
 
 
 def test_many_connections_at_once_lose_nothing_and_double_nothing(sandbox: Sandbox) -> None:
