@@ -6,7 +6,7 @@ import csv
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import cached_property
@@ -141,8 +141,19 @@ def taken(file: Path, report: Path | None, bring: Callable[[Watch, str, Any], It
     name = "standard-input" if str(file) == "-" else file.name
     told, rejected = None, report or file.with_name(f"{name}.rejected.csv")
     with opened(file) as source, Rejects(rejected, source) as rejects, Watch(source, name) as watch:
-        for told in bring(watch, f"import {name}", rejects.add):
-            watch.see(told, rejects.first())
+        reports = iter(bring(watch, f"import {name}", rejects.add))
+        try:
+            for told in reports:
+                watch.see(told, rejects.first())
+        except KeyboardInterrupt:
+            if told:
+                remark(
+                    f"Broken off after {told.rows:,} rows. Run it again: what is in stays, nobody is in twice.", "red"
+                )
+            raise
+        finally:
+            if isinstance(reports, Generator):
+                reports.close()  # now, and not when somebody collects it: it writes down how far it was
     return told, str(rejected) if told and told.rejected else None
 
 

@@ -83,14 +83,18 @@ def import_csv(
         raise Refusal(f"“{basis}” is no basis for mailing anybody: say one of {', '.join(Consent.Basis.values)}.")
     reading = opened(blocks, columns)
     terms = Terms(publication, Consent.Basis(basis), unnamed(how)[:120], by.pk if by else None, as_words(wording))
-    report = Imported()
-    for chunk, counted in _taken(reading, terms):
-        _count(report, chunk, counted)
-        readership.joined(publication, counted.added)
-        for broken in chunk.broken:
-            reject(broken)
-        yield report
-    note(publication, "imported members", by=by, why=terms.how, **vars(report))
+    report, broke_off = Imported(), {"broke_off": True}
+    try:
+        for chunk, counted in _taken(reading, terms):
+            _count(report, chunk, counted)
+            readership.joined(publication, counted.added)
+            for broken in chunk.broken:
+                reject(broken)
+            yield report
+        broke_off = {}
+    finally:  # what is in the database stays there, and must be in the history
+        if report.added or not broke_off:
+            note(publication, "imported members", by=by, why=terms.how, **vars(report), **broke_off)
 
 
 def as_words(typed: str) -> str:
