@@ -261,7 +261,8 @@ class Engine:
         dialogue = connection.dialogue
         assert dialogue is not None
         assert dialogue.invited is not None
-        following = work.take(connection.relay) if dialogue.pipelining else None
+        chained = dialogue.pipelining and not self._open[connection].out
+        following = work.take(connection.relay) if chained else None
         # Behind a group of commands a shifted answer shows; where nothing follows, it must be looked for.
         quiet = following is not None or connection.quiet()
         # Unmade where it could not be made: the relay waits for it already, and nobody takes what breaks off here.
