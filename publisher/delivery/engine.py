@@ -1,7 +1,8 @@
 """Many connections of one process in one loop: each takes the next message as soon as it has nothing to do.
 
 The engine knows connections and relays; the batch knows rows. A relay that breaks off before it has taken anything,
-three times in a row, is left alone for the rest of the batch, and the others carry on.
+three times in a row, or declines letters to three domains, is left alone for the rest of the batch, and the others
+carry on.
 """
 
 from __future__ import annotations
@@ -214,7 +215,7 @@ class Engine:
             if connection.over is None and dialogue is not None:
                 if dialogue.taken and not self._open[connection].used:
                     self._open[connection].proved()
-                if dialogue.refusals and self._is_of_no_use(connection, dialogue):
+                if dialogue.refusals and self._closed_for_refusals(connection, dialogue):
                     continue
                 if dialogue.invited:
                     invited.append(connection)
@@ -229,9 +230,11 @@ class Engine:
             if connection.over is not None or connection.interest != self._interests[connection]:
                 self._watch(connection)
 
-    def _is_of_no_use(self, connection: Connection, dialogue: Dialogue) -> bool:
-        """Whether its relay has refused so much for our sake that it is left alone. Where it is the only one, refusals
-        for good are the batch's to judge: a person is asked."""
+    def _closed_for_refusals(self, connection: Connection, dialogue: Dialogue) -> bool:
+        """Count what was refused for our sake; True where its relay is left alone for that, and this one was closed.
+
+        Where it is the only relay, refusals for good are the batch's to judge: a person is asked.
+        """
         standing, refusals = self._open[connection], dialogue.refusals
         for domain, outcome in refusals:
             if len(self._standings) > 1 or outcome.result is Result.DEFERRED:

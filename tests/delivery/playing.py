@@ -2,16 +2,16 @@
 
 import re
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
 from publisher.delivery.conversation import Conversation, Outcome, Phase, Relay, Result, Timeouts
 from publisher.delivery.dialogue import Transaction
 from publisher.delivery.engine import Engine
-from publisher.delivery.outcomes import taken
 
 from .certificates import Authority
+from .in_line import InLine
 from .server import (
     GOOD,
     OF_ONE_MESSAGE,
@@ -215,10 +215,8 @@ def converse(
     return outcomes
 
 
-class Letters:
+class Letters(InLine):
     """Work for an engine: each letter once, whatever becomes of it."""
-
-    wait = 0.0
 
     def __init__(self, letters: list[Letter], server: Server) -> None:
         self.server = server
@@ -232,22 +230,6 @@ class Letters:
             for number, letter in enumerate(letters)
         )
 
-    @property
-    def left(self) -> int:
-        return len(self.waiting)
-
-    def wants(self, relay: Relay) -> bool:
-        return True
-
-    def left_to(self, relays: Collection[Relay]) -> None:
-        pass
-
-    def declined(self, transaction: Transaction, outcome: Outcome, relay: Relay) -> bool:
-        return False
-
-    def take(self, relay: Relay | None = None) -> Transaction | None:
-        return self.waiting.popleft() if self.waiting else None
-
     def make(self, transaction: Transaction) -> bool:
         transaction.message = (wire_form(transaction.row[1]),)
         return True
@@ -257,14 +239,6 @@ class Letters:
 
     def go_on(self) -> None:
         pass
-
-    def answered(self, transaction: Transaction, outcome: Outcome) -> None:
-        pass
-
-    def taken(self, transaction: Transaction, answer: bytes) -> None:
-        outcome = taken(answer)
-        self.answered(transaction, outcome)
-        self.settled(transaction, outcome)
 
     def settled(self, transaction: Transaction, outcome: Outcome) -> None:
         number = transaction.row[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,11 +13,12 @@ import pytest
 
 from publisher.delivery.dialogue import Transaction
 from publisher.delivery.engine import MOST_STRIKES, Engine
-from publisher.delivery.outcomes import Outcome, Result, Timeouts, taken
+from publisher.delivery.outcomes import Outcome, Result, Timeouts
 from publisher.delivery.relays import Relay
 from publisher.delivery.replies import Phase
 
 from .certificates import Authority
+from .in_line import InLine
 from .server import CLOSE, GOOD, SILENCE, Closing, Late, Says, Server, Talk
 
 OFFERS = b"250-mail.example.org\r\n250-SIZE 100000000\r\n250-AUTH PLAIN\r\n250-STARTTLS\r\n250 PIPELINING\r\n"
@@ -27,10 +28,8 @@ BUSY = "421 4.3.2 Too many messages in this session"
 Serve = Callable[..., Server]
 
 
-class Letters:
+class Letters(InLine):
     """Work for an engine: numbered letters, and all that was said of each."""
-
-    wait = 0.0
 
     def __init__(self, count: int, *, first: int = 0, size: int = 0) -> None:
         self.size = size
@@ -41,22 +40,6 @@ class Letters:
         #: Set when the loop comes round after a message was handed over.
         self.came_round = threading.Event()
         self._handed = False
-
-    @property
-    def left(self) -> int:
-        return len(self.waiting)
-
-    def wants(self, relay: Relay) -> bool:
-        return True
-
-    def left_to(self, relays: Collection[Relay]) -> None:
-        pass
-
-    def declined(self, transaction: Transaction, outcome: Outcome, relay: Relay) -> bool:
-        return False
-
-    def take(self, relay: Relay | None = None) -> Transaction | None:
-        return self.waiting.popleft() if self.waiting else None
 
     def make(self, transaction: Transaction) -> bool:
         transaction.message = (self.message(transaction.row),)
@@ -73,14 +56,6 @@ class Letters:
     def go_on(self) -> None:
         if self._handed:
             self.came_round.set()
-
-    def answered(self, transaction: Transaction, outcome: Outcome) -> None:
-        pass
-
-    def taken(self, transaction: Transaction, answer: bytes) -> None:
-        outcome = taken(answer)
-        self.answered(transaction, outcome)
-        self.settled(transaction, outcome)
 
     def settled(self, transaction: Transaction, outcome: Outcome) -> None:
         self.said[transaction.row].append(outcome)
