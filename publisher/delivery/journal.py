@@ -93,7 +93,7 @@ class Account:
 NOTHING_KNOWN = Account(complete=False)
 
 
-class Found:
+class AbandonedJournal:
     """A journal that another process left, with its lock. Raises FileNotFoundError, or InUse."""
 
     def __init__(self, path: Path) -> None:

@@ -286,7 +286,7 @@ def _keep(digest: Digest, **fields: Any) -> None:
 def _first_outcomes(digest: Digest) -> Iterable[tuple[Any, ...]]:
     """Asked only until the first 500 are there: so they are few, and sorting them costs little."""
     answered = digest.deliveries.filter(state__in=_ANSWERED).order_by("state_since", "id")
-    return answered.values_list("state", "code", "enhanced", "phase")[:LOOKED_AT]
+    return answered.values_list("state", "code", "enhanced", "phase", "reply")[:LOOKED_AT]
 
 
 def _refused_at_once_for_our_sake(digest: Digest) -> int:
@@ -295,14 +295,14 @@ def _refused_at_once_for_our_sake(digest: Digest) -> int:
     Of those with which `suspicion` stops a batch the last few go back to the queue.
     """
     refused = digest.deliveries.filter(state__in=(State.FAILED, State.DEFERRED), code__gte=500)
-    return sum(not _hard(*answer) for answer in refused.values_list("code", "enhanced", "phase"))
+    return sum(not _hard(*answer) for answer in refused.values_list("code", "enhanced", "phase", "reply"))
 
 
-def _hard(code: int | None, enhanced: str, phase: str) -> bool:
+def _hard(code: int | None, enhanced: str, phase: str, said: str) -> bool:
     """Whether a permanent answer was about the recipient: not about us, and not a retry that was given up."""
     if code is None or not 500 <= code < 600 or phase not in _PHASES:
         return False
-    return scope_of(Phase(phase), code, enhanced or None) == "recipient"
+    return scope_of(Phase(phase), code, enhanced or None, said) == "recipient"
 
 
 # ---- What is said

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from .reading import Reply, enhanced_code
-from .replies import BY_PHASE, NO_RELAYING, Phase, Scope, scope_of
+from .replies import BY_PHASE, Phase, Scope, scope_of
 
 
 class Result(StrEnum):
@@ -99,8 +99,7 @@ def broken(relay: object, phase: Phase, why: object) -> Outcome:
 def refused(reply: Reply, phase: Phase) -> Outcome:
     """What an answer of 4xx or 5xx means where it was given."""
     result = Result.DEFERRED if reply.code < 500 else Result.FAILED
-    ours = phase is Phase.RCPT and NO_RELAYING.search(reply.text)
-    return made(result, phase, reply.text, reply, "sender" if ours else scope_of(phase, reply.code, reply.enhanced))
+    return made(result, phase, reply.text, reply, scope_of(phase, reply.code, reply.enhanced, reply.text))
 
 
 def out_of_turn(relay: object, phase: Phase, reply: Reply) -> Outcome:

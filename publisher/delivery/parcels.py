@@ -93,16 +93,16 @@ def chosen() -> Provider | None:
 
 
 def couriers(provider: Provider, *, most: int) -> Couriers:
-    return Couriers(lambda: Counter(provider), most=most)
+    return Couriers(lambda: ProviderDesk(provider), most=most)
 
 
 def deliver(provider: Provider, recipient: str, message: bytes) -> Outcome:
     """One message alone, in wire form."""
-    counter = Counter(provider)
+    desk = ProviderDesk(provider)
     try:
-        return counter.deliver(ascii_domain(recipient), message, threading.Event().wait).outcome
+        return desk.deliver(ascii_domain(recipient), message, threading.Event().wait).outcome
     finally:
-        counter.close()
+        desk.close()
 
 
 def key_of(message_id: str) -> str:
@@ -110,7 +110,7 @@ def key_of(message_id: str) -> str:
     return str(uuid.uuid5(_KEYS, message_id))
 
 
-class Counter:
+class ProviderDesk:
     """One session with a provider, for one thread: a couriers.Desk."""
 
     def __init__(self, provider: Provider) -> None:

@@ -73,13 +73,15 @@ NO_RELAYING = re.compile(
 UNNAMED = frozenset({Phase.CONNECT, Phase.GREETING, Phase.STARTTLS, Phase.AUTH, Phase.MAIL})
 
 
-def scope_of(phase: Phase, code: int, enhanced: str | None) -> Scope:
-    """Whom an answer of 4xx or 5xx is about.
+def scope_of(phase: Phase, code: int, enhanced: str | None, said: str = "") -> Scope:
+    """Whom an answer of 4xx or 5xx is about; `said` are its words.
 
     "Not now" to MAIL, whatever it gives as its reason (our rate, our name, no room), says that this relay wants nothing
     from us for a while: it is left alone. Held against the row at hand, and then the next, it would go through a whole
     list at full speed.
     """
+    if phase is Phase.RCPT and NO_RELAYING.search(said):
+        return "sender"
     if code == 421 or (phase is Phase.MAIL and code < 500):
         return "connection"
     _, _, detail = (enhanced or "").partition(".")

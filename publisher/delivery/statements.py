@@ -65,14 +65,8 @@ def freeze(digest: int, publication: int, after: int, most: int, now: datetime) 
     last = _ask(f"SELECT max(id) FROM ({chunk}) chunk", publication, after, most)[0][0]  # noqa: S608
     if last is None:
         return None
-    _do(
-        f"""INSERT INTO {{delivery}}
-                   (digest_id, member_id, address, state, state_since, due_at, attempts, enhanced, reply, phase)
-            SELECT %s, m.id, m.email, 'queued', %s, %s, 0, '', '', '' FROM {{member}} m
-            WHERE m.id > %s AND m.id <= %s AND EXISTS (SELECT 1 FROM {audience} AND s.member_id = m.id)
-            ORDER BY m.id ON CONFLICT DO NOTHING""",  # noqa: S608
-        digest, _time(now), _time(now), after, last, publication, after,
-    )  # fmt: skip
+    among = f"m.id > %s AND m.id <= %s AND EXISTS (SELECT 1 FROM {audience} AND s.member_id = m.id)"  # noqa: S608
+    _queue(digest, now, among, after, last, publication, after)
     return int(last)
 
 
@@ -85,15 +79,19 @@ def freeze_some(digest: int, chunk: tuple[str, Sequence[Any]], now: datetime) ->
     last = _ask(f"SELECT max(member_id) FROM ({ids}) chunk", *given)[0][0]  # noqa: S608 - Django's own, of a rule
     if last is None:
         return None
+    _queue(digest, now, f"m.id <= %s AND m.id IN (SELECT member_id FROM ({ids}) chunk)", last, *given)  # noqa: S608
+    return int(last)
+
+
+def _queue(digest: int, now: datetime, among: str, *given: Any) -> None:
+    """A row for each member `m` of whom the condition holds, where there is none yet."""
     _do(
         f"""INSERT INTO {{delivery}}
                    (digest_id, member_id, address, state, state_since, due_at, attempts, enhanced, reply, phase)
             SELECT %s, m.id, m.email, 'queued', %s, %s, 0, '', '', '' FROM {{member}} m
-            WHERE m.id <= %s AND m.id IN (SELECT member_id FROM ({ids}) chunk)
-            ORDER BY m.id ON CONFLICT DO NOTHING""",  # noqa: S608 - the same
-        digest, _time(now), _time(now), last, *given,
+            WHERE {among} ORDER BY m.id ON CONFLICT DO NOTHING""",  # noqa: S608 - no value is put into the text
+        digest, _time(now), _time(now), *given,
     )  # fmt: skip
-    return int(last)
 
 
 def renew(hold: int, seconds: float) -> bool:

@@ -28,7 +28,7 @@ from .. import holders
 from ..lifecycle import note
 from ..models import Delivery, Digest, Hold
 from . import ledger, retries, statements
-from .journal import NOTHING_KNOWN, Account, Found, InUse
+from .journal import NOTHING_KNOWN, AbandonedJournal, Account, InUse
 from .outcomes import Result
 from .replies import Phase
 
@@ -82,13 +82,13 @@ def take_over(hold: Hold) -> int:
     return moved
 
 
-def _journal(hold: Hold) -> Found:
+def _journal(hold: Hold) -> AbandonedJournal:
     """The hold's journal with its lock; a writer of this machine that still has it is ended."""
     path = journal_path(hold.journal)
     deadline = time.monotonic() + _DYING
     while True:
         try:
-            return Found(path)
+            return AbandonedJournal(path)
         except InUse:
             if time.monotonic() > deadline or not holders.alive(hold.holder) or not _end(hold.holder):
                 raise
@@ -158,7 +158,7 @@ def _hear_returned(path: Path) -> int:
     if hold is None or hold.ended_at is None:
         return 0
     try:
-        with Found(path) as found, transaction.atomic():
+        with AbandonedJournal(path) as found, transaction.atomic():
             digest, _ = _locked(hold)
             moved = _correct(hold, found.read())
             if moved:

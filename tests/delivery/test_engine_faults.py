@@ -16,7 +16,7 @@ from publisher.delivery import batch as batches
 from publisher.delivery import ledger, statements, takeover
 from publisher.delivery import sending as engine_room
 from publisher.delivery.batch import journal_path
-from publisher.delivery.journal import Found, Journal
+from publisher.delivery.journal import AbandonedJournal, Journal
 from publisher.delivery.opening import mail_options
 from publisher.delivery.outcomes import Ended, Result
 from publisher.delivery.relays import Relay
@@ -110,7 +110,7 @@ def test_a_batch_that_could_not_write_its_end_leaves_its_journal_to_be_read(send
         engine_room.send_batch(sending)
     # Were the lock still held, this worker would be ended as one that hangs when its lease is over.
     for path in takeover._left_behind():
-        with Found(path):
+        with AbandonedJournal(path):
             pass
     assert ledger.counts(sending)["sent"] == 5
 
@@ -167,7 +167,7 @@ def test_an_intent_that_does_not_fit_on_the_disk_is_not_taken_for_written(tmp_pa
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     journal.answer(4712, TAKEN)
     journal.close(keep=True)
-    with Found(journal.path) as found:
+    with AbandonedJournal(journal.path) as found:
         account = found.read()
     assert set(account.answered) == {4712}
 
@@ -278,7 +278,7 @@ def test_the_next_worker_of_a_machine_without_the_clock_reads_what_the_last_one_
 
 
 def test_of_two_who_take_over_at_once_the_second_leaves_it_to_the_first(sending, fallen):
-    with Found(journal_path(fallen.hold.journal)):
+    with AbandonedJournal(journal_path(fallen.hold.journal)):
         assert takeover.recover() == 0
     assert takeover.recover() == 5
     assert ledger.counts(sending)["queued"] == 5

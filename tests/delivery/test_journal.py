@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from publisher import holders
-from publisher.delivery.journal import Account, Found, InUse, Journal
+from publisher.delivery.journal import AbandonedJournal, Account, InUse, Journal
 from publisher.delivery.outcomes import Outcome, Result
 from publisher.delivery.replies import Phase
 from tests.workers.conftest import ROOT
@@ -45,7 +45,7 @@ def journal_at(path: Path) -> Iterator[Journal]:
 
 
 def read(path: Path) -> Account:
-    with Found(path) as found:
+    with AbandonedJournal(path) as found:
         return found.read()
 
 
@@ -152,7 +152,7 @@ def test_who_closes_a_journal_leaves_nothing(tmp_path):
     writer.intend(7)
     writer.close()
     with pytest.raises(FileNotFoundError):
-        Found(tmp_path / "a")
+        AbandonedJournal(tmp_path / "a")
 
 
 WRITER = """
@@ -177,10 +177,10 @@ def test_nobody_reads_what_a_living_process_writes_and_its_death_frees_it(tmp_pa
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT, env=known) as process:
         assert process.stdout.readline() == b"written\n"
         with pytest.raises(InUse):
-            Found(path)
+            AbandonedJournal(path)
         os.kill(process.pid, signal.SIGSTOP)
         with pytest.raises(InUse):
-            Found(path)
+            AbandonedJournal(path)
         os.kill(process.pid, signal.SIGKILL)
         process.wait(10)
         assert read(path) == Account(True, {7, 8}, {7: TAKEN})
@@ -189,9 +189,9 @@ def test_nobody_reads_what_a_living_process_writes_and_its_death_frees_it(tmp_pa
 def test_of_two_who_find_a_journal_one_reads_it(tmp_path):
     with journal_at(tmp_path / "a") as writer:
         writer.intend(7)
-    with Found(tmp_path / "a") as first:
+    with AbandonedJournal(tmp_path / "a") as first:
         with pytest.raises(InUse):
-            Found(tmp_path / "a")
+            AbandonedJournal(tmp_path / "a")
         first.forget()
     with pytest.raises(FileNotFoundError):
-        Found(tmp_path / "a")
+        AbandonedJournal(tmp_path / "a")

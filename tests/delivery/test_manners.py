@@ -246,6 +246,7 @@ def test_of_a_short_list_twenty_are_enough(make_sending: Any, failed: int, asked
     "answer",
     [
         {"state": "failed", "code": 550, "enhanced": "5.7.1", "phase": "rcpt"},  # about us
+        {"state": "failed", "code": 554, "enhanced": "", "phase": "rcpt", "reply": "554 relaying denied"},
         {"state": "failed", "code": 554, "enhanced": "", "phase": "dot"},  # about the letter
         {"state": "failed", "code": 450, "enhanced": "4.2.0", "phase": "rcpt"},  # given up after five days
         {"state": "failed", "code": None, "enhanced": "", "phase": "body"},  # no message could be made
