@@ -226,7 +226,8 @@ class Batch:
             return
         self._journal.answer(row.due.id, outcome)  # an intent before it, if there is one, came to nothing
         # What is said at MAIL is not about it: some relays end a session there after so many letters.
-        row.tries += outcome.phase is not Phase.CONNECT and not (outcome.phase is Phase.MAIL and outcome.code)
+        blameless = outcome.phase in (Phase.CONNECT, Phase.RSET) or (outcome.phase is Phase.MAIL and outcome.code)
+        row.tries += not blameless
         if row.tries >= MOST_TRIES:
             # Perhaps it is this very message that the relay breaks off at: the others shall not wait for it.
             self.settled(transaction, outcome if outcome.scope == "sender" else outcome._replace(scope="recipient"))

@@ -92,6 +92,12 @@ class Connection:
 
     # What the loop calls.
 
+    def go_over_to(self, keeper: Keeper) -> None:
+        """What is done from here on is for another keeper."""
+        self.keeper = keeper
+        if self.dialogue:
+            self.dialogue.go_over_to(keeper)
+
     def ready(self, mask: int) -> None:
         """The socket can be read or written, or both."""
         if self.over:

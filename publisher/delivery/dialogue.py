@@ -29,7 +29,7 @@ from .refusals import GREYLISTED
 from .relays import Relay
 from .replies import Phase
 
-_MAIL, _RCPT, _DATA, _DOT, _RSET = Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.DOT, Phase.QUIT
+_MAIL, _RCPT, _DATA, _DOT, _RSET = Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.DOT, Phase.RSET
 #: The answers to a dot and to the group behind it, in the form in which nearly all come: plain, whole, and all well.
 _ALL_WELL = re.compile(rb"(250 [ -~]*)\r\n250(?: [ -~]*)?\r\n25[01](?: [ -~]*)?\r\n354(?: [ -~]*)?\r\n")
 _TAKEN = {_MAIL: (250,), _RCPT: (250, 251), _DATA: (354,), _RSET: (250,)}
@@ -84,8 +84,8 @@ class Dialogue:
         #: Why nothing more can be said here; `polite` when a QUIT is in place.
         self.over: Outcome | None = None
         self.polite = False
-        #: How many messages the server took.
-        self.taken = 0
+        #: How many messages the server took for this keeper, and whether it took one for anybody.
+        self.taken, self.proven = 0, False
         #: How many replies came.
         self.heard = 0
         #: What it refused for our sake since somebody looked, with the recipient's domain.
@@ -109,6 +109,11 @@ class Dialogue:
     def phase(self) -> Phase:
         """What the server owes us an answer to."""
         return self._expected[0][0] if self._expected else Phase.BODY if self.invited else Phase.QUIT
+
+    def go_over_to(self, keeper: Keeper) -> None:
+        """The transactions from here on are another keeper's."""
+        self.proven = self.proven or self.taken > 0
+        self.keeper, self.taken = keeper, 0
 
     # What we say.
 
@@ -148,6 +153,11 @@ class Dialogue:
         behind = self.announce(following) if following else b""
         message, transaction.message = transaction.message, ()
         return [*message, b".\r\n" + behind], len(behind)
+
+    def withdraw(self) -> list[Transaction]:
+        """Take back what is invited. Only `lost` may follow: the server still waits for the message."""
+        withdrawn, self.invited = [self.invited] if self.invited else [], None
+        return withdrawn
 
     # What the server says.
 

@@ -226,8 +226,10 @@ class Engine:
         if invited:
             self._hand_over(invited, work)
         for connection in invited:
-            # As a rule it is busy as before, and waits for what it waited for.
-            if connection.over is not None or connection.interest != self._interests[connection]:
+            # As a rule it is busy as before, and waits for what it waited for; or it is gone, and that was ours.
+            if connection in self._open and (
+                connection.over is not None or connection.interest != self._interests[connection]
+            ):
                 self._watch(connection)
 
     def _closed_for_refusals(self, connection: Connection, dialogue: Dialogue) -> bool:
@@ -275,18 +277,24 @@ class Engine:
         return None
 
     def _hold_back(self, connection: Connection, following: Transaction | None, work: Work) -> None:
-        connection.drop("stopped before the message, which nobody has begun to take")
-        if following:
-            work.unsent(following, broken(connection.relay, Phase.CONNECT, "nothing was begun"))
+        """Not a byte of the message has left, and neither the relay nor the letter is to blame."""
+        withheld = [following] if following else []
+        if connection.over is None and connection.dialogue:
+            withheld += connection.dialogue.withdraw()
+            connection.drop("stopped before the message, which nobody has begun to take")
+            self._watch(connection, struck=False)
+        for transaction in withheld:
+            work.unsent(transaction, broken(connection.relay, Phase.CONNECT, "nothing was begun"))
 
     def _announce(self, connection: Connection, work: Work) -> None:
         # Built before it is announced: nothing waits, so nothing is gained by building it meanwhile.
         while (transaction := work.take(connection.relay)) is not None:
             if work.make(transaction) and connection.quiet():
                 connection.announce(transaction)
-                return
-            if connection.over:
+            elif connection.over:
                 work.unsent(transaction, broken(connection.relay, Phase.CONNECT, "nothing was begun"))
+            # Idle still, where it could not be made, or this relay cannot carry it.
+            if not (connection.dialogue and connection.dialogue.idle):
                 return
 
     # Connections.
@@ -295,9 +303,8 @@ class Engine:
         for standing in self._standings:
             standing.begin()
         for connection in list(self._open):
-            connection.keeper = work
+            connection.go_over_to(work)
             if connection.dialogue:
-                connection.dialogue.keeper = work
                 connection.quiet()
                 self._watch(connection, struck=False)
         self._make_room()
@@ -384,7 +391,8 @@ class Engine:
                 self._selector.modify(connection, connection.interest)
             return
         standing = self._open[connection]
-        if struck and not (connection.dialogue and connection.dialogue.taken):
+        dialogue = connection.dialogue
+        if struck and not (dialogue and (dialogue.taken or dialogue.proven)):
             standing.strike(connection.over)
             standing.turn += connection.over.phase is Phase.CONNECT
         elif connection.over.result is Result.UNKNOWN:

@@ -54,7 +54,7 @@ def mail_options(offers: Offers, relay: Relay, *, size: int, utf8: Phase | None,
     """
     if "SIZE" in offers:
         limit = offers["SIZE"]
-        if limit.isdigit() and 0 < int(limit) < size:
+        if limit.isascii() and limit.isdigit() and 0 < int(limit) < size:
             raise Ended(made(Result.FAILED, Phase.MAIL, f"The message has {size} bytes; {relay} takes {limit}."))
         yield f"SIZE={size}"
     if utf8 and "SMTPUTF8" not in offers:

@@ -49,6 +49,7 @@ class Timeouts:
     data: float = 120
     body: float = 180
     dot: float = 600
+    rset: float = 300
     quit: float = 5
 
     def of(self, phase: Phase) -> float:
@@ -76,7 +77,8 @@ WHERE: dict[Phase, str] = {
     Phase.DATA: "broke off before the message",
     Phase.BODY: "broke off within the message, which nobody takes half",
     Phase.DOT: "broke off after the whole message had left, so it may have been taken",
-    Phase.QUIT: "broke off at the goodbye",
+    Phase.RSET: "broke off between two letters",
+    Phase.QUIT: "broke off between two letters",
 }
 
 
@@ -114,7 +116,8 @@ def made(result: Result, phase: Phase, text: str, reply: Reply | None = None, sc
     return Outcome(result, phase, code, enhanced, unnamed(text)[:500], about)
 
 
-_ADDRESS = re.compile(r"""[^\s<>()\[\],;:"'=]+@[\w.-]*\w""")
+#: Rather a word too many than half a name: sean.o'connor@…, "sean connor"@…, bounce+sean=members.example@….
+_ADDRESS = re.compile(r"""(?:"[^"]{1,64}"|[^\s<>()\[\],;:"]+)@(?:\[[^\s\]]+\]|[\w.-]*\w)""")
 AN_ADDRESS = "(address)"
 
 

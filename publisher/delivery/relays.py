@@ -65,6 +65,10 @@ def _relay(address: str, number: int) -> Relay:
         raise wrong(f"it must begin with smtp:// or smtps://, for example {EXAMPLE}.")
     if not host:
         raise wrong(f"the host is missing, for example {EXAMPLE}.")
+    try:
+        host.encode("idna")  # as whoever looks it up will
+    except UnicodeError:
+        raise wrong(f"{host} is not the name of a host.") from None
     if port == 0 or parts.path.strip("/") or parts.fragment:
         raise wrong(f"after {host} only a port (1 to 65535) and ?tls=…&weight=… may follow; {ENCODE}.")
     try:

@@ -6,7 +6,8 @@ from typing import Literal
 
 
 class Phase(StrEnum):
-    """Where in the conversation something happened. EHLO counts as GREETING, the TLS handshake as STARTTLS."""
+    """Where in the conversation something happened. EHLO counts as GREETING, the TLS handshake as STARTTLS; where
+    nothing is under way it is QUIT."""
 
     CONNECT = "connect"
     GREETING = "greeting"
@@ -17,6 +18,7 @@ class Phase(StrEnum):
     DATA = "data"
     BODY = "body"
     DOT = "dot"
+    RSET = "rset"
     QUIT = "quit"
 
 
@@ -60,6 +62,7 @@ BY_PHASE: dict[Phase, Scope] = {
     Phase.DATA: "sender",
     Phase.BODY: "connection",
     Phase.DOT: "recipient",
+    Phase.RSET: "connection",
     Phase.QUIT: "connection",
 }
 

@@ -16,6 +16,8 @@ from django.utils import timezone
 from publisher import digests, members
 from publisher.delivery import batch as batches
 from publisher.delivery import ledger, statements
+from publisher.delivery.outcomes import unnamed
+from publisher.delivery.replies import Phase
 from publisher.models import Delivery, Digest, Hold, Member, Subscription, Suppression
 
 from .batches import BROKEN, GREYLISTED, NOBODY, POLICY, SILENCE, TAKEN, answer, batch_of, in_state, ready
@@ -163,6 +165,17 @@ def test_a_letter_at_which_three_connections_broke_waits_and_does_not_hold_up_th
     assert in_state(sending, "deferred") == ["m0@members.example"]
 
 
+def test_what_breaks_between_two_letters_is_not_held_against_the_one_that_was_to_follow(sending):
+    batch = batch_of(sending, 1)
+    (first,) = ready(batch)
+    for _ in range(batches.MOST_TRIES + 1):
+        batch.unsent(first, BROKEN._replace(phase=Phase.RSET))
+        assert batch.take() is first
+    answer(batch, first, TAKEN)
+    batch.close()
+    assert in_state(sending, "sent") == ["m0@members.example"]
+
+
 def test_after_its_turn_a_worker_goes_on_for_as_long_as_it_must_wait_and_begins_nothing_slow(sending):
     Delivery.objects.filter(address__in=["m0@members.example", "m1@members.example"]).update(
         address=Concat(Value("x"), F("pk"), Value("@slow.example"), output_field=CharField()),
@@ -191,6 +204,20 @@ def test_a_reply_keeps_no_address(sending):
     answer(batch, *ready(batch), NOBODY._replace(text="<m0@members.example> unknown"))
     batch.close()
     assert sending.deliveries.get(state="failed").reply == "<the address> unknown"
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("<sean.o'connor@members.example>: no such user", "<(address)>: no such user"),
+        ('"sean connor"@members.example is unknown', "(address) is unknown"),
+        ("passed on to bounce+sean=members.example@list.example", "passed on to (address)"),
+        ("rfc822;sean@[192.0.2.1], or müller@bücher.example", "rfc822;(address), or (address)"),
+        ("try again @ noon, says mx@", "try again @ noon, says mx@"),
+    ],
+)
+def test_what_a_server_says_is_kept_without_any_address_whole_or_in_part(said, kept):
+    assert unnamed(said) == kept
 
 
 OUTCOMES = {

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from publisher.delivery.dialogue import Dialogue, Transaction
-from publisher.delivery.outcomes import Outcome, Result, taken
+from publisher.delivery.outcomes import BY_THE_BOOK, Outcome, Result, taken
 from publisher.delivery.relays import Relay
 
 WHOLE = (1_000_000,)
@@ -170,6 +170,16 @@ def converse(server: Server, *, pipelining: bool, pieces: tuple[int, ...] = WHOL
         server.hear(client.dialogue.receive(piece))
     client.dialogue.lost("the server closed the connection" if server.closed else "no answer in time")
     return client
+
+
+def test_a_letter_behind_a_refused_one_waits_for_the_reset_as_long_as_for_any_other_answer():
+    """Not as long as for a goodbye: a server that is busy there would lose its connection."""
+    dialogue = Dialogue(Relay("relay", 25), {"PIPELINING": ""}, Books())
+    dialogue.announce(Transaction("news@example.org", "nobody@example.org", 100, 1))
+    dialogue.receive(b"250 ok\r\n550 5.1.1 no such user\r\n554 no valid recipients\r\n")
+    said = dialogue.announce(Transaction("news@example.org", "rosa@example.org", 100, 2))
+    assert said.startswith(b"RSET\r\nMAIL FROM:")
+    assert BY_THE_BOOK.of(dialogue.phase) == BY_THE_BOOK.mail
 
 
 LETTERS = st.lists(

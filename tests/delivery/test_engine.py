@@ -104,6 +104,33 @@ def took(*servers: Server) -> list[str]:
     return sorted(recipient for server in servers for recipient, _ in server.log)
 
 
+# ---- One relay
+
+
+def test_what_a_relay_cannot_carry_keeps_no_connection_from_what_it_can(serve, engine_for):
+    """All of it is settled as soon as there is a connection, without waiting for anything."""
+    server = serve(good={**GOOD, "EHLO": b"250-mail.example.org\r\n250 8BITMIME\r\n"})
+    work, rounds = Letters(1), []
+    beyond = [Transaction("news@example.org", f"josé{n}@example.org", 100, f"José {n}") for n in range(5)]
+    work.waiting.extendleft(beyond)
+    work.said.update({each.row: [] for each in beyond})
+
+    def go_on():
+        rounds.append(sum(bool(work.said[each.row]) for each in beyond))
+
+    work.go_on = go_on
+    assert engine_for(relay(server), connections=1).run(work) is None
+    assert (work.results, took(server)) == ({"failed": 5, "sent": 1}, ["reader0@example.org"])
+    assert set(rounds) == {0, 5}
+
+
+def test_a_size_in_digits_of_another_kind_is_none(serve, engine_for):
+    server = serve(good={**GOOD, "EHLO": "250-mail.example.org\r\n250-PIPELINING\r\n250 SIZE ²\r\n".encode()})
+    work = Letters(1)
+    assert engine_for(relay(server)).run(work) is None
+    assert work.all_sent_once
+
+
 # ---- Several relays
 
 

@@ -213,6 +213,20 @@ def test_a_relay_that_denies_everybody_for_now_lets_the_digest_rest(to_many_doma
     assert ledger.counts(digest)["queued"] >= 44
 
 
+def test_what_a_relay_took_in_an_earlier_batch_does_not_speak_for_it(to_many_domains, serve, relays):
+    """Its connections are kept; what it thinks of us may have changed."""
+    digest = to_many_domains(60)
+    relay = serve(good=PIPELINING)
+    relays(relay)
+    engine_room.send_batch(digest, size=10)
+    relay.script["RCPT"] = "454 4.7.1 Relay access denied"
+    engine_room.send_batch(digest)
+    digest.refresh_from_db()
+    assert (digest.breaks, len(relay.log)) == (1, 10)
+    # Three, and what each connection had begun by then.
+    assert ledger.counts(digest)["deferred"] <= 3 + 16
+
+
 def test_recipients_whom_each_relay_refuses_for_our_sake_are_put_off_and_stop_nothing(to_many_domains, serve, relays):
     digest = to_many_domains(38)
     blocking = Delivery.objects.filter(address__in=everywhere(3))

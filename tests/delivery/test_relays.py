@@ -60,6 +60,8 @@ def test_nothing_set_is_no_relay(value: str) -> None:
         ("smtp://:s3cret@mail.example.org", "a user needs a password"),
         ("smtp://u:s3cret%0d%0aQUIT@mail.example.org", "a control character"),
         ("smtp://u:s3cret@mail.example.org?tls=none", "clear text"),
+        ("smtp://u:s3cret@mail..example.org", "mail..example.org is not the name of a host"),
+        (f"smtp://{'a' * 64}.example.org", "is not the name of a host"),
         ("smtp://a.example.org,,smtp://b.example.org", "relay 2: there is nothing between two commas"),
     ],
 )

@@ -40,6 +40,26 @@ def test_each_member_gets_one_mail_and_the_digest_is_sent(sending, members, conn
     assert batches.send_batch(sending) == 0
 
 
+def test_a_pause_before_the_first_letter_is_held_against_neither_the_relay_nor_the_letters(
+    sending, connected, anne, monkeypatch
+):
+    """The relay has been told of the first ones, and waits for them."""
+    intend, before = batch.Batch.intend, {}
+
+    def paused(self, transactions):
+        before.update({each.row.due.id: each.row for each in transactions})
+        digests.pause(sending, by=anne)
+        self._act(0)
+        return intend(self, transactions)
+
+    monkeypatch.setattr(batch.Batch, "intend", paused)
+    batches.send_batch(sending)
+    sending.refresh_from_db()
+    assert (sending.state, sending.breaks, sending.resting_until, mailed(connected)) == ("paused", 0, None, [])
+    assert ledger.counts(sending)["queued"] == 5
+    assert {row.tries for row in before.values()} == {0}
+
+
 def test_the_mail_is_the_approved_bytes_with_the_members_own_values(sending, connected, members, publication):
     batches.send_batch(sending)
     mail = parsed(connected)
