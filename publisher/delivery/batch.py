@@ -57,7 +57,7 @@ _clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # goes on while 
 
 
 class Batch:
-    """At most `most` rows of a digest under one hold. `engine.Work` for an engine, for one run of it."""
+    """Rows of a digest under one hold: `most`, or more while it only waits. `engine.Work` for one run of an engine."""
 
     def __init__(
         self, digest: Digest, frame: Frame, turns: Turns[Row], *, most: int, connections: int, relays: int = 1
@@ -393,19 +393,18 @@ class Batch:
         manners.unsent(self.digest, len(postponed), timezone.now())
 
     def _ask_again(self, chosen: list[Row]) -> list[Row]:
-        """A relay may be slow, and people leave meanwhile: those of the chosen who still may be mailed."""
+        """A relay may be slow, and people leave meanwhile: who was claimed long ago is looked at again."""
         old = [row for row in chosen if time.monotonic() - row.claimed_at > ASK_AGAIN_AFTER]
         if not old:
             return chosen
         wanted = statements.still_wanted(self.digest.publication_id, [row.due.id for row in old])
-        unwanted = {id(row) for row in old if row.due.id not in wanted}
         now = time.monotonic()
         for row in old:
             row.claimed_at = now
             row.due = row.due._replace(wanted=row.due.id in wanted)
             self.turns.unsent(row)
-        self._keep(old)
-        return [row for row in chosen if row not in old and id(row) not in unwanted]
+        self._keep(old)  # in line again, those who still want it
+        return [row for row in chosen if row not in old]
 
     # What the outcomes say about the relay and about us.
 

@@ -32,10 +32,12 @@ logger = logging.getLogger(__name__)
 MOST_STRIKES = 3
 #: Seconds after which somebody must look at pauses, leases and time limits, whatever the sockets do.
 _GLANCE = 1.0
+#: Seconds for which the addresses of a relay's name are believed.
 _PLACES_FOR = 60.0
 #: Seconds in which answers under way are heard when the worker itself broke down: unheard, each would be a doubt.
 _LAST_WORDS = 5.0
-#: So long the others leave a relay that is tried its part of the connections.
+#: So many seconds after a connection to it was begun, a relay that has not answered yet keeps its share of the
+#: connections; then the other relays may have them.
 _TRIED_FOR = 5.0
 
 

@@ -5,9 +5,10 @@
     T 4711 250 2.0.0 Ok: queued as 3F2A             taken, with the server's words, as nearly all are
     deferred 4712 451 4.7.1 dot connection Later    any other answer
 
-A write() each: it survives the death of the process at once. It is synced only when it is left behind: as long as all
-goes well the commit of the outcomes follows within a group, and is what survives a power cut. Whoever takes over reads
-it under the file's lock. The kernel frees the lock when the process is dead, so who has the lock may trust it.
+Written before anything is waited for, it survives the death of the process. It is synced only when it is left behind:
+as long as all goes well the commit of the outcomes follows within a group, and is what survives a power cut. Whoever
+takes over reads it under the file's lock. The kernel frees the lock when the process is dead, so who has the lock may
+trust it.
 """
 
 from __future__ import annotations

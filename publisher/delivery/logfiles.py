@@ -57,18 +57,16 @@ def read(
     *,
     now: datetime,
     zone: tzinfo = UTC,
-    watch: Callable[[str], None] = lambda name: None,
 ) -> Reader:
     """What these files say of the Message-IDs asked for. "-" is standard input. Raises LogUnreadable.
 
     The oldest file is read first, whatever the order they are named in: a message may be taken at the end of one and
-    bounce in the next. `watch` is told the name of each file as it is begun.
+    bounce in the next.
     """
     reader = Reader(asked, now=now, zone=zone)
     with ExitStack() as opened:
         logs = [(path, *_begun(_open(path, opened), path, reader)) for path in paths]
         for path, _, lines in sorted(logs, key=lambda log: log[1]):
-            watch(path.name)
             with _in_words(path):
                 _take(reader, lines)
     return reader

@@ -48,13 +48,17 @@ _mine = threading.local()  # an engine is for one thread
 
 
 class Stopped(Exception):
-    """The relay refuses us, not an address: sending further would only collect refusals. A person is needed."""
+    """A person is needed before anything more is sent; the text says why.
+
+    A relay refuses us and no address, too much is in doubt, the list seems wrong, the canary did not fare well, or
+    there is no way out at all.
+    """
 
 
 def send_batch(digest: Digest, *, size: int | None = None) -> int:
     """Claim a batch of the digest and send it; how many rows were claimed.
 
-    Stopped where the relay refuses us. Where all relays break off, the digest rests: each time twice as long.
+    Stopped where a person must look first. Where all relays break off, the digest rests: each time twice as long.
     """
     assert digest.proof is not None
     most = size or settings.CLAIM_SIZE

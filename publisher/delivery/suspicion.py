@@ -9,11 +9,13 @@ from .outcomes import Outcome, refusal_in_words
 
 logger = logging.getLogger(__name__)
 
-#: So many refusals of us, none of an address and no success between, are not an accident.
+#: Pause at so many refusals of us in a row: nothing taken between them.
 MOST_REFUSALS = 5
-#: So many more of them than one for twenty that are taken are no single recipients' rules either.
+#: Pause also where others are taken, when the refusals of us are so many more than one for twenty taken. (Up to that
+#: they may be single recipients' own rules.)
 MOST_AMONG_TAKEN = 20
-#: So many doubts more than connections, and few successes between, are none either.
+#: Pause when the doubts, less one for twenty taken, are so many more than there are connections: when a server dies
+#: once, each connection leaves one.
 MOST_DOUBTS = 3
 
 R = TypeVar("R")
