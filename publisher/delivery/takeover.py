@@ -158,15 +158,21 @@ def _hear_returned(path: Path) -> int:
     if hold is None or hold.ended_at is None:
         return 0
     try:
-        with AbandonedJournal(path) as found, transaction.atomic():
-            digest, _ = _locked(hold)
-            moved = _correct(hold, found.read())
-            if moved:
-                note(digest, "recovered", by=None, rows=moved, why="a journal came back")
-            ledger.went_back(digest)
-            found.forget()
+        with AbandonedJournal(path) as found:
+            moved = _heard(hold, found.read())
+            found.forget()  # only now: what a failing commit takes back is read from it once more
     except (OSError, InUse):
         return 0
+    return moved
+
+
+def _heard(hold: Hold, account: Account) -> int:
+    with transaction.atomic():
+        digest, _ = _locked(hold)
+        moved = _correct(hold, account)
+        if moved:
+            note(digest, "recovered", by=None, rows=moved, why="a journal came back")
+        ledger.went_back(digest)
     return moved
 
 

@@ -9,6 +9,8 @@ import sys
 from datetime import timedelta
 
 import pytest
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 
 from publisher import holders, lifecycle
@@ -114,6 +116,26 @@ def test_what_a_person_has_settled_meanwhile_is_left_alone_by_a_journal_that_ret
     away.rename(path)
     takeover.recover()
     assert states(sending)[M[0]] == "queued"
+
+
+def test_a_journal_that_returns_as_the_database_goes_away_is_heard_once_more(sending, fallen, tmp_path, monkeypatch):
+    path, away = journal_path(fallen.hold.journal), tmp_path / "away"
+    path.rename(away)
+    takeover.recover()
+    away.rename(path)
+    commit = BaseDatabaseWrapper.savepoint_commit
+
+    def fail_once(*_):
+        monkeypatch.setattr(BaseDatabaseWrapper, "savepoint_commit", commit)
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(BaseDatabaseWrapper, "savepoint_commit", fail_once)
+    with pytest.raises(OperationalError):
+        takeover.recover()
+    assert in_state(sending, "unknown") == M[:4]
+    assert takeover.recover() == 3
+    assert states(sending) == {M[0]: "sent", M[1]: "queued", M[2]: "unknown", M[3]: "queued", M[4]: "queued"}
+    assert not path.exists()
 
 
 def test_what_broke_off_before_the_dot_goes_back_and_was_no_attempt(sending):
