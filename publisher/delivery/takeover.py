@@ -16,6 +16,7 @@ import os
 import signal
 import time
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 from django.conf import settings
@@ -65,21 +66,50 @@ def _lost() -> list[Hold]:
 def take_over(hold: Hold) -> int:
     """Settle the rows of this hold, whose worker has ended or is ended here; how many rows that moved."""
     try:
-        with _journal(hold) as found:
-            moved = _settle(hold, found.read())
-            found.forget()
+        found = _journal(hold)
     except FileNotFoundError:
         # It lies on another machine, or is lost: when it comes back, it is heard.
-        moved = _settle(hold, NOTHING_KNOWN)
+        return _settle(hold, NOTHING_KNOWN)
     except InUse:
         if holders.alive(hold.holder) is False and timezone.now() < hold.until + _READING:
             return 0  # somebody else is reading it just now, and settles it with what it says
         logger.warning("%s is past its lease, holds its journal and cannot be ended from here", hold.holder)
-        moved = _settle(hold, NOTHING_KNOWN)
+        return _settle(hold, NOTHING_KNOWN)
     except OSError as problem:
-        logger.error("the journal of %s cannot be read (%s): what it had armed is unknown", hold.holder, problem)
-        moved = _settle(hold, NOTHING_KNOWN)
+        return _settle(hold, _unreadable(hold, problem))
+    with found:
+        return _settle_with(found, hold)
+
+
+def _settle_with(found: AbandonedJournal, hold: Hold) -> int:
+    try:
+        account = found.read()
+    except OSError as problem:
+        return _settle(hold, _unreadable(hold, problem))
+    moved = _settle(hold, account)
+    _remove(found)
     return moved
+
+
+def _unreadable(hold: Hold, problem: OSError) -> Account:
+    logger.error("the journal of %s cannot be read (%s): what it had armed is unknown", hold.holder, problem)
+    return NOTHING_KNOWN
+
+
+def _remove(found: AbandonedJournal) -> None:
+    """Once all that it says is committed: what a failing commit takes back is read from it again."""
+    try:
+        found.forget()
+    except OSError as problem:
+        _say_that_it_stays(found.path, str(problem))
+
+
+@cache
+def _say_that_it_stays(path: Path, why: str) -> None:
+    """Once in a process: removing it is tried at every tick."""
+    logger.error(
+        "the journal %s has been heard and cannot be removed (%s): remove it, or let us write there", path, why
+    )
 
 
 def _journal(hold: Hold) -> AbandonedJournal:
@@ -160,7 +190,7 @@ def _hear_returned(path: Path) -> int:
     try:
         with AbandonedJournal(path) as found:
             moved = _heard(hold, found.read())
-            found.forget()  # only now: what a failing commit takes back is read from it once more
+            _remove(found)
     except (OSError, InUse):
         return 0
     return moved

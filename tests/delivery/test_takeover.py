@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from publisher import holders, lifecycle
 from publisher.delivery import ledger, takeover
+from publisher.delivery.journal import AbandonedJournal
 from publisher.delivery.takeover import journal_path
 from publisher.models import Hold
 
@@ -48,6 +49,27 @@ def test_the_journal_says_what_became_of_each(sending, fallen):
     assert states(sending) == {M[0]: "sent", M[1]: "failed", M[2]: "unknown", M[3]: "queued", M[4]: "queued"}
     assert not journal_path(fallen.hold.journal).exists()
     assert takeover.recover() == 0
+
+
+def test_a_journal_that_cannot_be_removed_is_believed_and_said_and_goes_when_it_can(
+    sending, fallen, monkeypatch, caplog
+):
+    """Its folder was put back read-only, say; a test may run as root, who can write there all the same."""
+    path, forget = journal_path(fallen.hold.journal), AbandonedJournal.forget
+
+    def refuse(found):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(AbandonedJournal, "forget", refuse)
+    assert [takeover.recover() for _ in range(3)] == [5, 0, 0]
+    assert states(sending) == {M[0]: "sent", M[1]: "failed", M[2]: "unknown", M[3]: "queued", M[4]: "queued"}
+    assert caplog.messages == [
+        f"the journal {path} has been heard and cannot be removed ([Errno 13] Permission denied): "
+        "remove it, or let us write there"
+    ]
+    monkeypatch.setattr(AbandonedJournal, "forget", forget)
+    takeover.recover()
+    assert not path.exists()
 
 
 def test_after_a_power_cut_what_the_journal_does_not_say_is_unknown(sending, fallen):
