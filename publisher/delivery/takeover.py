@@ -15,6 +15,7 @@ import logging
 import os
 import signal
 import time
+from contextlib import suppress
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -25,7 +26,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from .. import holders
+from .. import epoch, holders
 from ..lifecycle import note
 from ..models import Delivery, Digest, Hold
 from . import ledger, retries, statements
@@ -41,6 +42,8 @@ DIED = "The worker ended between handing this over and reading the answer: it ma
 _DYING = 5.0
 #: So long after the lease a dead worker's journal that somebody has locked is believed to be read by another of us.
 _READING = timedelta(minutes=5)
+#: So long a journal is kept of whose hold the database knows nothing.
+_KEPT = timedelta(days=2)
 
 
 def journal_path(name: str) -> Path:
@@ -54,7 +57,7 @@ def recover() -> int:
     A dead process of this machine is seen at once, another machine's when its lease is over.
     """
     moved = sum(take_over(hold) for hold in _lost())
-    return moved + sum(_hear_returned(path) for path in _left_behind())
+    return moved + _hear_left_behind()
 
 
 def _lost() -> list[Hold]:
@@ -108,7 +111,7 @@ def _remove(found: AbandonedJournal) -> None:
 def _say_that_it_stays(path: Path, why: str) -> None:
     """Once in a process: removing it is tried at every tick."""
     logger.error(
-        "the journal %s has been heard and cannot be removed (%s): remove it, or let us write there", path, why
+        "the journal %s is needed no more and cannot be removed (%s): remove it, or let us write there", path, why
     )
 
 
@@ -182,11 +185,21 @@ def _left_behind() -> list[Path]:
     return sorted(folder.glob("*.journal")) if folder.exists() else []
 
 
-def _hear_returned(path: Path) -> int:
+def _hear_left_behind() -> int:
+    """Of all of them the database is asked at once."""
+    left = _left_behind()
+    holds, moved = Hold.objects.in_bulk([path.stem for path in left], field_name="journal"), 0
+    for path in left:
+        hold = holds.get(path.stem)
+        if hold is None:
+            _drop_unknown(path)
+        elif hold.ended_at is not None:
+            moved += _hear_returned(path, hold)
+    return moved
+
+
+def _hear_returned(path: Path, hold: Hold) -> int:
     """What a journal that returns says of rows that were called unknown without it."""
-    hold = Hold.objects.filter(journal=path.stem).first()
-    if hold is None or hold.ended_at is None:
-        return 0
     try:
         with AbandonedJournal(path) as found:
             moved = _heard(hold, found.read())
@@ -204,6 +217,19 @@ def _heard(hold: Hold, account: Account) -> int:
             note(digest, "recovered", by=None, rows=moved, why="a journal came back")
         ledger.went_back(digest)
     return moved
+
+
+def _drop_unknown(path: Path) -> None:
+    """Remove a journal without a hold, once nobody has its lock and it is old.
+
+    Its worker died before the hold was committed, and then it is empty; or the database was put back to before that.
+    There its numbers may be other rows' by now, so it settles nothing. A newer backup may still know its hold: so it
+    stays for some days, and as long as it is in doubt whether this database goes on, or belongs to this folder.
+    """
+    with suppress(OSError, InUse):
+        if time.time() - path.stat().st_mtime > _KEPT.total_seconds() and epoch.doubt() is None:
+            with AbandonedJournal(path) as found:
+                _remove(found)
 
 
 def _correct(hold: Hold, account: Account) -> int:

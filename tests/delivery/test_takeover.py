@@ -6,18 +6,20 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from publisher import holders, lifecycle
+from publisher import epoch, holders, lifecycle
 from publisher.delivery import ledger, takeover
-from publisher.delivery.journal import AbandonedJournal
+from publisher.delivery.journal import AbandonedJournal, Journal
 from publisher.delivery.takeover import journal_path
-from publisher.models import Hold
+from publisher.models import Epoch, Hold
 
 from .batches import BROKEN, NOBODY, SILENCE, TAKEN, answer, batch_of, in_state, ready
 
@@ -64,7 +66,7 @@ def test_a_journal_that_cannot_be_removed_is_believed_and_said_and_goes_when_it_
     assert [takeover.recover() for _ in range(3)] == [5, 0, 0]
     assert states(sending) == {M[0]: "sent", M[1]: "failed", M[2]: "unknown", M[3]: "queued", M[4]: "queued"}
     assert caplog.messages == [
-        f"the journal {path} has been heard and cannot be removed ([Errno 13] Permission denied): "
+        f"the journal {path} is needed no more and cannot be removed ([Errno 13] Permission denied): "
         "remove it, or let us write there"
     ]
     monkeypatch.setattr(AbandonedJournal, "forget", forget)
@@ -219,3 +221,70 @@ def test_a_worker_that_gave_up_without_the_database_is_not_ended(sending, fallen
     Hold.objects.update(holder=holders.me(), until=timezone.now() - timedelta(seconds=1))
     assert takeover.recover() == 5
     assert in_state(sending, "sent") == [M[0]]
+
+
+# ---- Journals of which the database knows nothing
+
+
+@pytest.fixture
+def write_journal(db, settings, tmp_path):
+    """write_journal("one", days=3): it was left behind so long ago, and no hold names it."""
+    settings.DATA = tmp_path
+
+    def write(name, *, days):
+        journal = Journal(journal_path(name))
+        journal.close(keep=True)
+        then = time.time() - days * 24 * 3600
+        os.utime(journal.path, (then, then))
+        return journal.path
+
+    return write
+
+
+def test_a_journal_without_a_hold_is_kept_for_two_days_and_then_removed(write_journal):
+    yesterdays, old = write_journal("yesterdays", days=1.9), write_journal("old", days=2.1)
+    takeover.recover()
+    assert (yesterdays.exists(), old.exists()) == (True, False)
+
+
+def test_an_old_journal_without_a_hold_is_kept_while_somebody_has_its_lock(write_journal):
+    old = write_journal("old", days=3)
+    with AbandonedJournal(old):
+        takeover.recover()
+    assert old.exists()
+    takeover.recover()
+    assert not old.exists()
+
+
+def test_an_old_journal_without_a_hold_is_kept_until_a_person_confirms_that_this_database_goes_on(write_journal, ben):
+    """It may have been put back to before the hold, and be replaced by a newer backup that knows it."""
+    old = write_journal("old", days=3)
+    Epoch.objects.create(counter=5)
+    assert epoch.doubt()
+    takeover.recover()
+    assert old.exists()
+    epoch.confirm(by=ben, why="this is the newest backup")
+    takeover.recover()
+    assert not old.exists()
+
+
+def test_an_old_journal_whose_hold_is_open_stays_with_its_worker(sending):
+    batch = batch_of(sending)
+    path = journal_path(batch.hold.journal)
+    os.utime(path, (0, 0))
+    takeover.recover()
+    assert path.exists()
+    batch.close()
+
+
+def test_ten_journals_without_a_hold_cost_no_more_queries_than_one(write_journal):
+    def queries():
+        with CaptureQueriesContext(connection) as asked:
+            takeover.recover()
+        return len(asked)
+
+    write_journal("first", days=1)
+    one = queries()
+    for number in range(9):
+        write_journal(f"another-{number}", days=1)
+    assert queries() == one
