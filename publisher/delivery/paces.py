@@ -6,7 +6,8 @@ clocks of these machines may differ: the rates hold by the fastest one, and a sl
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import lru_cache
 
@@ -47,9 +48,7 @@ def allow(wanted: Mapping[str, int], now: datetime) -> dict[str, int]:
         return dict(wanted)
     paced = {domain: rate for domain in wanted if (rate := set_.rate_to(domain))}
     names = [_to(domain) for domain in paced] + [ALL] * bool(set_.rate)
-    _make(names)
-    with transaction.atomic():
-        rows = _locked(names)
+    with _locked(names) as rows:
         granted = {
             domain: min(count, _room(rows[_to(domain)], paced[domain], now)) if domain in paced else count
             for domain, count in wanted.items()
@@ -68,9 +67,8 @@ def rest(domain: str, now: datetime) -> datetime:
 
     Where it rests already (another worker heard the same) nothing is added.
     """
-    _make([_to(domain)])
-    with transaction.atomic():
-        row = _locked([_to(domain)])[_to(domain)]
+    with _locked([name := _to(domain)]) as rows:
+        row = rows[name]
         if row.resting_until is None or row.resting_until < now - FORGOTTEN_AFTER:
             row.strikes = 0
         elif row.resting_until > now:
@@ -132,10 +130,8 @@ class Rests:
 
 def take_of_day(sender: str, wanted: int, cap: int, now: datetime) -> int:
     """Take so many of this sending domain's letters of today (UTC), as far as the cap goes; how many that were."""
-    name = _from(sender)
-    _make([name])
-    with transaction.atomic():
-        row = _locked([name])[name]
+    with _locked([name := _from(sender)]) as rows:
+        row = rows[name]
         if row.day != now.date():
             row.day, row.count = now.date(), 0
         taken = max(0, min(wanted, cap - row.count))
@@ -172,15 +168,24 @@ def _from(sender: str) -> str:
     return f"from {sender}"
 
 
+@contextmanager
+def _locked(names: list[str]) -> Iterator[dict[str, Pace]]:
+    """These rows, locked until the end. Where `tidy` has dropped one since it was seen, it is made once more."""
+    while True:
+        _make(names)
+        with transaction.atomic():
+            found = Pace.objects.select_for_update().filter(name__in=names).order_by("name")
+            rows = {row.name: row for row in found}
+            if rows.keys() >= set(names):
+                yield rows
+                return
+
+
 def _make(names: list[str]) -> None:
     """See that these rows are there. Before any lock, and in one order: so nobody waits for each other in a circle."""
     there = set(Pace.objects.filter(name__in=names).values_list("name", flat=True))
     if missing := sorted(set(names) - there):
         Pace.objects.bulk_create([Pace(name=name) for name in missing], ignore_conflicts=True)
-
-
-def _locked(names: list[str]) -> dict[str, Pace]:
-    return {row.name: row for row in Pace.objects.select_for_update().filter(name__in=names).order_by("name")}
 
 
 def _room(row: Pace, rate: float, now: datetime) -> int:

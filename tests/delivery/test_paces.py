@@ -265,3 +265,31 @@ def test_what_says_nothing_any_more_is_dropped_and_nothing_else() -> None:
         "to busy.example",
         "to resting.example",
     ]
+
+
+@pytest.fixture
+def tidied_meanwhile(db: Any, monkeypatch: Any) -> None:
+    """Whoever asks for a row next has seen that it is there, and has it dropped before they lock it."""
+    make = paces._make
+
+    def then_tidied(names: list[str]) -> None:
+        monkeypatch.setattr(paces, "_make", make)
+        make(names)
+        paces.tidy(NOW)
+
+    monkeypatch.setattr(paces, "_make", then_tidied)
+
+
+@pytest.mark.usefixtures("tidied_meanwhile")
+def test_who_asks_as_the_rows_are_tidied_has_what_the_rate_grants(settings: Any) -> None:
+    settings.DOMAIN_RATE = "10"
+    Pace.objects.create(name=f"to {GMAIL}", busy_until=NOW - timedelta(days=2))
+
+    assert paces.allow({GMAIL: 30, LAKE: 30}, NOW) == {GMAIL: 2, LAKE: 2}
+    assert dict(Pace.objects.values_list("name", "busy_until")) == {f"to {GMAIL}": later(0.2), f"to {LAKE}": later(0.2)}
+
+
+@pytest.mark.usefixtures("tidied_meanwhile")
+def test_a_domain_that_asks_for_rest_as_the_rows_are_tidied_has_it() -> None:
+    assert paces.rest(GMAIL, NOW) == later(60)
+    assert paces.resting(None, NOW) == {GMAIL: later(60)}
