@@ -257,7 +257,7 @@ class Batch:
         ready = [transaction.row for transaction in [*self._ready, *self._declined.drain()]]
         for row in ready:
             self.turns.unsent(row)
-        back = [row.due.id for row in [*self.turns.drain(), *ready, *self._judged()]]
+        back = [*self.turns.drain(), *ready, *self._judged()]
         self._given_back, now = len(back), timezone.now()
         with atomic():
             digest = ledger.locked(self.digest.pk)
@@ -265,10 +265,10 @@ class Batch:
             held = statements.renew(self.hold.pk, self._lease)
             statements.write(self.hold.pk, self._written(self._decided, now), now)
             for state in (State.CLAIMED, State.ARMED):
-                statements.move(back, state, State.QUEUED, now, hold=self.hold.pk)
+                statements.move([row.due.id for row in back], state, State.QUEUED, now, hold=self.hold.pk)
             ledger.went_back(digest)
             Hold.objects.filter(pk=self.hold.pk, ended_at=None).update(ended_at=now)
-            manners.unsent(self.digest, len(back), now)
+            manners.unsent(self.digest, [row.allowed_at for row in back])
         faults.point("ended")
         self.turns.learn()
         self._journal.close(keep=not held)  # ended from another machine, which has not read it: it knows more
@@ -340,7 +340,7 @@ class Batch:
 
     def _find(self, digest: Digest) -> list[tuple[Due, str]]:
         """The next slice of what is due, and the state of each. Fewer than a slice: there are no more."""
-        now = timezone.now()
+        self._allowed_at = now = timezone.now()
         wanted = min(SLICE, self._most - self.claimed)
         if digest.state != Digest.State.SENDING or (digest.resting_until and digest.resting_until > now):
             wanted, self._most, self._all = 0, 0, True
@@ -352,7 +352,7 @@ class Batch:
         if len(found) < wanted:
             self._most, self._all = self.claimed + len(found), True
         if allowed.count:
-            manners.unsent(digest, allowed.count - len(found), now)
+            manners.unsent(digest, [now] * (allowed.count - len(found)))
         elif allowed.again_at is None:
             self._stop(allowed.why)
         return found
@@ -364,7 +364,7 @@ class Batch:
             ids = [due.id for due, was in found if was == state]
             statements.move(ids, state, State.CLAIMED, now, hold=self.hold.pk)
         self.claimed += len(found)
-        self._keep(Row(due, time.monotonic()) for due, _ in found)
+        self._keep(Row(due, time.monotonic(), self._allowed_at) for due, _ in found)
 
     def _keep(self, rows: Iterable[Row]) -> None:
         """Those who may be mailed, and can be, stay; the others are skipped, or fail."""
@@ -372,7 +372,7 @@ class Batch:
         suppressed = suppressed_among([row.due.address for row in rows])
         wrong = [row for row in rows if not row.due.wanted or row.due.address in suppressed]
         statements.move([row.due.id for row in wrong], State.CLAIMED, State.SKIPPED, now, hold=self.hold.pk)
-        manners.unsent(self.digest, len(wrong), now)
+        manners.unsent(self.digest, [row.allowed_at for row in wrong])
         self.counts[State.SKIPPED] += len(wrong)
         skipped = set(map(id, wrong))
         self.turns.put([row for row in rows if id(row) not in skipped and self._is_address(row)])
@@ -388,9 +388,9 @@ class Batch:
 
     def _postpone(self) -> None:
         """Rows of domains that rest or are slow go back, so that they do not fill this worker's hands."""
-        postponed = [(row.due.id, at) for row, at in self.turns.postponed()]
-        statements.postpone(self.hold.pk, postponed, timezone.now())
-        manners.unsent(self.digest, len(postponed), timezone.now())
+        postponed = self.turns.postponed()
+        statements.postpone(self.hold.pk, [(row.due.id, at) for row, at in postponed], timezone.now())
+        manners.unsent(self.digest, [row.allowed_at for row, _ in postponed])
 
     def _ask_again(self, chosen: list[Row]) -> list[Row]:
         """A relay may be slow, and people leave meanwhile: who was claimed long ago is looked at again."""

@@ -10,6 +10,7 @@ Callers of the first two hold the digest's lock.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -75,10 +76,11 @@ def allowance(digest: Digest, wanted: int, now: datetime) -> Allowance:
     return Allowance(wanted, None, why)
 
 
-def unsent(digest: Digest, count: int, now: datetime) -> None:
-    """So many rows that were allowed went back to the queue without an attempt."""
-    if count and _cap(now) is not None:
-        paces.give_back_of_day(sender_domain(digest), count, now)
+def unsent(digest: Digest, allowed_at: Iterable[datetime]) -> None:
+    """Rows that were allowed at these moments, each at its own, did not go out: they count no more for that day."""
+    for moment, count in Counter(allowed_at).items():
+        if _cap(moment) is not None:
+            paces.give_back_of_day(sender_domain(digest), count, moment)
 
 
 def verdict(digest: Digest) -> str | None:

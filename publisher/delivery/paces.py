@@ -140,9 +140,9 @@ def take_of_day(sender: str, wanted: int, cap: int, now: datetime) -> int:
     return taken
 
 
-def give_back_of_day(sender: str, unused: int, now: datetime) -> None:
-    """What was taken of today and has not been sent after all."""
-    rows = Pace.objects.filter(name=_from(sender), day=now.date())
+def give_back_of_day(sender: str, unused: int, taken_at: datetime) -> None:
+    """What was taken then and has not been sent after all. Once another day has begun it is of no use to anybody."""
+    rows = Pace.objects.filter(name=_from(sender), day=taken_at.date())
     rows.update(count=Greatest(F("count"), unused) - unused)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from .statements import Due
@@ -13,6 +14,8 @@ from .statements import Due
 class Row:
     due: Due
     claimed_at: float
+    #: When it was allowed: for that day it counts, until it goes back without an attempt.
+    allowed_at: datetime
     recipient: str = ""
     domain: str = ""
     begun: float = 0.0

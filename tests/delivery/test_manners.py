@@ -93,10 +93,25 @@ def test_a_new_senders_letters_of_a_day_are_counted_over_digests_and_the_rest_wa
     assert manners.allowance(one, 30, NOON) == Allowance(0, tomorrow, full)
     assert manners.standing(one, NOON) == [full]
 
-    manners.unsent(other, 5, NOON)
+    manners.unsent(other, [NOON] * 5)
     assert manners.standing(one, NOON) == ["Warm-up: 45 of 50 today."]
     assert manners.allowance(one, 30, NOON) == Allowance(5)
     assert manners.allowance(one, 70, tomorrow) == Allowance(60)
+
+
+@pytest.mark.django_db
+def test_what_was_allowed_before_midnight_and_does_not_go_out_is_none_of_the_new_day(
+    make_sending: Any, settings: Any
+) -> None:
+    settings.WARM_UP = "2026-11-23"
+    digest = make_sending(100)
+    before, after = (datetime(2026, 11, 24, tzinfo=UTC) + timedelta(seconds=10 * way) for way in (-1, 1))
+    manners.allowance(digest, 50, before)
+    manners.allowance(digest, 40, after)
+
+    manners.unsent(digest, [before] * 45 + [after] * 3)
+
+    assert manners.standing(digest, after) == ["Warm-up: 37 of 60 today."]
 
 
 @pytest.mark.django_db

@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.utils import timezone
 
 from publisher import digests
@@ -23,6 +24,7 @@ from publisher.delivery.sending import Stopped, send_batch
 from publisher.models import Delivery, Digest, Member, Subscription, Suppression
 from workers.delivery import send
 
+from .batches import batch_of
 from .server import CLOSE, GOOD, Closing, Says, Server, Talk
 
 PIPELINING = GOOD | {"EHLO": b"250-mail.example.org\r\n250-SIZE 100000000\r\n250 PIPELINING\r\n"}
@@ -239,6 +241,24 @@ def test_what_waits_for_a_domain_at_rest_and_who_left_do_not_count_for_the_day(s
         pass
     assert states(digest) == {"sent": 40, "skipped": 5, "queued": 40}
     assert paces.of_day(SENDER, timezone.now()) == 40
+
+
+def test_a_batch_that_was_begun_before_midnight_takes_nothing_off_what_others_sent_of_the_new_day(
+    serve, sending_to, settings, monkeypatch
+):
+    midnight = (timezone.now() + timedelta(days=2)).replace(hour=0, minute=0, second=0, microsecond=0)
+    settings.WARM_UP = midnight.date().isoformat()
+    monkeypatch.setattr("publisher.delivery.batch.SLICE", 20)
+    digest = sending_to(serve(), at("members.example", 60))
+    with time_machine.travel(midnight - timedelta(seconds=10), tick=False) as clock:
+        batch = batch_of(digest)
+        clock.move_to(midnight + timedelta(seconds=10))
+        assert paces.take_of_day(SENDER, 15, 50, timezone.now()) == 15  # by another worker
+        batch.go_on()
+        assert (batch.claimed, paces.of_day(SENDER, timezone.now())) == (40, 35)
+        batch.close()
+        assert states(digest) == {"queued": 60}
+        assert paces.of_day(SENDER, timezone.now()) == 15
 
 
 # ---- The first letters, and the list
