@@ -259,7 +259,7 @@ def test_an_old_journal_without_a_hold_is_kept_while_somebody_has_its_lock(write
 def test_an_old_journal_without_a_hold_is_kept_until_a_person_confirms_that_this_database_goes_on(write_journal, ben):
     """It may have been put back to before the hold, and be replaced by a newer backup that knows it."""
     old = write_journal("old", days=3)
-    Epoch.objects.create(counter=5)
+    Epoch.objects.create(pk=1, counter=5)
     assert epoch.doubt()
     takeover.recover()
     assert old.exists()
