@@ -351,10 +351,8 @@ class Batch:
         found = due_rows(digest, allowed.count) if allowed.count else []
         if len(found) < wanted:
             self._most, self._all = self.claimed + len(found), True
-        if allowed.count:
-            manners.unsent(digest, [now] * (allowed.count - len(found)))
-        elif allowed.again_at is None:
-            self._stop(allowed.why)
+        manners.unsent(digest, [now] * (allowed.count - len(found)))
+        self._stop(allowed.stop)
         return found
 
     def _claim(self, found: list[tuple[Due, str]]) -> None:

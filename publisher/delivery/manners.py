@@ -57,23 +57,21 @@ _PHASES = frozenset(Phase)
 
 @dataclass(frozen=True)
 class Allowance:
-    """How many rows may be claimed. Where none may: when to ask again; None: not by itself, pause it with `why`."""
+    """How many rows may be claimed; where it goes on only when a person has looked, why."""
 
     count: int
-    again_at: datetime | None = None
-    why: str = ""
+    stop: str = ""
 
 
 def allowance(digest: Digest, wanted: int, now: datetime) -> Allowance:
     """How many of the rows that a worker wants it may claim now. What is allowed counts for the day of a new sender:
     `unsent` gives back what did not go out."""
-    why = ""
     for rule in (_paced, _canary, _warmed):
         allowed = rule(digest, wanted, now)
         if not allowed.count:
             return allowed
-        wanted, why = allowed.count, allowed.why or why
-    return Allowance(wanted, None, why)
+        wanted = allowed.count
+    return Allowance(wanted)
 
 
 def unsent(digest: Digest, allowed_at: Iterable[datetime]) -> None:
@@ -234,9 +232,9 @@ def _canary(digest: Digest, wanted: int, now: datetime) -> Allowance:
     if digest.canary_until is None:
         _keep(digest, canary_until=until)
     if not digest.canary_passed and until > now:
-        return Allowance(0, until, _said_of_the_canary(digest, now))
+        return Allowance(0)
     if why := _canary_verdict(digest):
-        return Allowance(0, None, why)
+        return Allowance(0, stop=why)
     _keep(digest, canary_passed=True)
     return Allowance(wanted)
 
@@ -257,13 +255,7 @@ def _canary_verdict(digest: Digest) -> str:
 
 def _warmed(digest: Digest, wanted: int, now: datetime) -> Allowance:
     cap = _cap(now)
-    if cap is None:
-        return Allowance(wanted)
-    taken = paces.take_of_day(sender_domain(digest), wanted, cap, now)
-    if taken:
-        return Allowance(taken)
-    tomorrow = datetime.combine(_day(now) + timedelta(days=1), datetime.min.time(), UTC)
-    return Allowance(0, tomorrow, _said_of_the_day(digest, now))
+    return Allowance(wanted if cap is None else paces.take_of_day(sender_domain(digest), wanted, cap, now))
 
 
 def _cap(now: datetime) -> int | None:

@@ -90,7 +90,7 @@ def test_a_new_senders_letters_of_a_day_are_counted_over_digests_and_the_rest_wa
     assert manners.allowance(one, 30, NOON) == Allowance(30)
     assert manners.allowance(other, 30, NOON) == Allowance(20)
     full = "Warm-up: 50 of 50 today, goes on tomorrow 00:00 UTC."
-    assert manners.allowance(one, 30, NOON) == Allowance(0, tomorrow, full)
+    assert manners.allowance(one, 30, NOON) == Allowance(0)
     assert manners.standing(one, NOON) == [full]
 
     manners.unsent(other, [NOON] * 5)
@@ -112,6 +112,20 @@ def test_what_was_allowed_before_midnight_and_does_not_go_out_is_none_of_the_new
     manners.unsent(digest, [before] * 45 + [after] * 3)
 
     assert manners.standing(digest, after) == ["Warm-up: 37 of 60 today."]
+
+
+@pytest.mark.django_db
+def test_a_day_that_is_full_costs_no_more_queries_than_one_with_room(make_sending: Any, settings: Any) -> None:
+    settings.WARM_UP = "2026-11-23"
+    digest = make_sending(100)
+    manners.allowance(digest, 30, NOON)
+
+    def queries(allowed: int) -> int:
+        with CaptureQueriesContext(connection) as asked:
+            assert manners.allowance(digest, 30, NOON) == Allowance(allowed)
+        return len(asked)
+
+    assert queries(20) == queries(0)
 
 
 @pytest.mark.django_db
@@ -165,9 +179,9 @@ def test_the_first_letters_go_out_and_the_others_wait_and_then_go_by_themselves(
 
     waits = "Canary: the first 20 letters are out; the others follow at 12:15 UTC, unless more than 10% of those fail."
     quarter_past = NOON + timedelta(minutes=15)
-    assert manners.allowance(again(canary), 100, NOON) == Allowance(0, quarter_past, waits)
+    assert manners.allowance(again(canary), 100, NOON) == Allowance(0)
     # Of an instance that was loaded before, too; and the wait is not begun anew.
-    assert manners.allowance(canary, 100, NOON + timedelta(minutes=14)) == Allowance(0, quarter_past, waits)
+    assert manners.allowance(canary, 100, NOON + timedelta(minutes=14)) == Allowance(0)
     assert manners.standing(again(canary), NOON) == [waits]
 
     assert manners.allowance(again(canary), 100, quarter_past) == Allowance(100)
@@ -197,7 +211,7 @@ def test_where_more_than_a_tenth_of_the_first_are_not_well_a_person_is_asked(
 
     outcome(canary, 2, 1, state=unwell)
     why = "Of the first 20 letters 3 failed, were put off or are unknown: look why. Resuming sends the others."
-    assert manners.allowance(canary, 100, late) == Allowance(0, None, why)
+    assert manners.allowance(canary, 100, late) == Allowance(0, stop=why)
     digests.pause(canary, by=None, why=why)
     digests.resume(canary, by=anne)
     assert manners.allowance(again(canary), 100, late) == Allowance(100)
