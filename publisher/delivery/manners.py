@@ -1,11 +1,21 @@
 """What a sending does before it goes out at full speed, and what stops it: warm-up, canary, the check of the list.
 
-    allowance   how many rows a worker may claim now, and why not more
-    verdict     why a person must look at the list before anything more is sent
-    came_back   the same by what came back later, where the relay had taken everything
-    standing    the same for those who watch, in sentences
+    allowance         how many rows a worker may claim now, and why a person must look first
+    unsent            those that did not go out after all
+    verdict           why a person must look at the list before anything more is sent
+    came_back         the same by what came back later, where the relay had taken everything
+    refused           why a person must look at what servers say of us
+    accepted          what a person who resumes says yes to
+    believed          whether failures speak of their addresses, and not of a wrong list
+    bounces_believed  whether letters that came back do
+    to_learn_from     the digests whose failures are to be looked through
+    sender_domain     whose warm-up it is
+    first_day         and since when, as it is set
+    standing          what holds a sending back, in sentences for those who watch
 
-Callers of the first two hold the digest's lock.
+A worker that asks for an allowance or a verdict holds the digest's lock. Most only read: `allowance` counts for the day
+and moves the canary on, `unsent` takes off that count, and `verdict`, whoever asks, notes in `list_checked` that the
+first 500 have passed.
 """
 
 from __future__ import annotations
