@@ -25,7 +25,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from imap_tools import BaseMailBox, ImapToolsError, MailBox, MailboxLoginError, MailBoxUnencrypted
 
-from .. import reach
+from .. import epoch, reach
 from ..delivery.relays import ENCODE, is_loopback
 from ..delivery.wire import in_words
 from ..lifecycle import Refusal
@@ -73,12 +73,15 @@ def chosen() -> Place | None:
 
 
 def due() -> QuerySet[Mailbox]:
-    """The mailbox, if it is time to read it; what is wrong with its setting, `publisher check` says."""
+    """The mailbox, if it is time to read it; what is wrong with its setting, `publisher check` says.
+
+    None while the epoch is in doubt: a copy would move the mails that the installation itself has not read yet.
+    """
     try:
         place = chosen()
     except Refusal:
         place = None
-    if place is None:
+    if place is None or epoch.doubt():
         return Mailbox.objects.none()
     Mailbox.objects.get_or_create(place=str(place))
     return Mailbox.objects.filter(place=str(place), next_read_at__lte=timezone.now())

@@ -11,7 +11,7 @@ import time_machine
 from django.utils import timezone
 
 from benchmarks import bounces_frames as frames
-from publisher import bounces, checks, clockwork
+from publisher import bounces, checks, clockwork, epoch
 from publisher.bounces import mailbox
 from publisher.lifecycle import Refusal
 from publisher.models import Bounce, Mailbox
@@ -76,6 +76,26 @@ def test_the_clock_asks_a_worker_once_a_minute(postbox, digest, row):
     intake.bounces(due.pk)  # a message that comes twice
     with time_machine.travel(timezone.now() + timedelta(seconds=61), tick=False):
         assert [each.pk for each in mailbox.due()] == [due.pk]
+
+
+def test_a_copy_that_nobody_confirmed_moves_no_mail(postbox, digest, row, ben, settings, tmp_path, monkeypatch):
+    handed: list[str] = []
+    monkeypatch.setattr(clockwork, "hand_over", lambda task, *ids: handed.append(task))
+    settings.DATA = tmp_path
+    postbox.put(back(GONE, row))
+    (due,) = mailbox.due()
+    epoch.begin()
+    epoch.advance()
+    epoch.file().unlink()
+    epoch.forget()
+    clockwork.tick()
+    intake.bounces(due.pk)  # a message that was copied along
+    assert (handed, Bounce.objects.count(), postbox.holds()) == ([], 0, {"INBOX": 1})
+    epoch.confirm(by=ben, why="the first one was switched off")
+    clockwork.tick()
+    intake.bounces(due.pk)
+    assert handed == ["workers.intake.bounces"]
+    assert (Bounce.objects.count(), postbox.holds()) == (1, {"INBOX/Read": 1})
 
 
 def test_what_was_noted_and_not_moved_is_read_again_without_effect(postbox, digest, row):
