@@ -230,7 +230,6 @@ STATICFILES_DIRS = [ROOT / "publisher" / "web" / "static"]
 # Where `collectstatic` put the files, in a container; without it they are served from where they stand.
 STATIC_ROOT = os.environ.get("PUBLISHER_STATIC_ROOT") or None
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
-MEDIA_ROOT = DATA / "pictures"
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
