@@ -145,7 +145,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;",
     }
 
-REDIS_URL = os.environ.get("REDIS_URL", "")
+# The first is what Celery itself looks for before anything that it is told; `publisher up` sets both.
+BROKER_URL = os.environ.get("CELERY_BROKER_URL") or os.environ.get("REDIS_URL", "")
 
 INSTALLED_APPS = [
     "django.contrib.auth",

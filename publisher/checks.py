@@ -12,10 +12,8 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models.functions import Now
 from django.utils import timezone
-from kombu import Connection
-from kombu.exceptions import OperationalError
 
-from . import attention, budgets, checkups, epoch, joining, links, prices, reach, tokens
+from . import attention, budgets, checkups, epoch, handing, joining, links, prices, reach, tokens
 from .bounces import mailbox
 from .delivery import keys, manners, paces, parcels
 from .delivery.conversation import Conversation, Timeouts
@@ -81,17 +79,13 @@ def _database() -> Check:
 
 def _workers() -> Iterator[Check]:
     name = "Message server"
-    mend = "Set REDIS_URL to a Redis server (6.2 or later), or run `publisher up`, which brings one."
-    if not settings.REDIS_URL:
-        yield Check(name, True, "none set: `publisher up` starts its own")
-        return
-    try:
-        with Connection(settings.REDIS_URL, transport_options={"socket_connect_timeout": 2}) as broker:
-            broker.ensure_connection(max_retries=1, timeout=2)
-    except (OperationalError, OSError) as problem:
-        yield Check(name, False, str(problem), mend)
-    else:
-        yield Check(name, True, "answers")
+    mend = (
+        "Set REDIS_URL (and CELERY_BROKER_URL, where it is set: it comes first) to a Redis server (6.2 or later), or "
+        "run `publisher up`, which brings one."
+    )
+    trouble = handing.trouble(_BRIEF.connect)
+    answers = "answers" if settings.BROKER_URL else "none set: `publisher up` starts its own"
+    yield Check(name, not trouble, trouble or answers, mend)
 
 
 def _epoch() -> Iterator[Check]:

@@ -17,6 +17,7 @@ from tests import databases
 _ours = contextlib.ExitStack()
 _UNSET = (
     "REDIS_URL",
+    "CELERY_BROKER_URL",
     "PUBLISHER_BASE_URL",
     "PUBLISHER_SMTP_URL",
     "PUBLISHER_MAIL_PROVIDER",

@@ -145,8 +145,10 @@ def test_limits_that_cannot_be_understood_are_said(db, settings):
 
 
 def test_a_message_server_that_is_not_there_is_said(db, settings):
-    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    settings.BROKER_URL = "redis://127.0.0.1:1/0"
     assert "Connection refused" in missing()["Message server"]
+    settings.BROKER_URL = "nonsense://127.0.0.1"
+    assert missing()["Message server"] == "its address cannot be used"
 
 
 def test_a_check_that_breaks_says_so_and_the_others_go_on(db, monkeypatch):

@@ -20,7 +20,7 @@ PAGES = sorted(page for folder in (ROOT, ROOT / "docs") for page in folder.glob(
 OPERATORS = ROOT / "docs" / "operator-guide.md"
 
 VARIABLE = re.compile(
-    r"\b(?:PUBLISHER_[A-Z_]*[A-Z]|DATABASE_URL|REDIS_URL|SECRET_KEY|POSTGRES_PASSWORD|REDIS_PASSWORD)\b"
+    r"\b(?:PUBLISHER_[A-Z_]*[A-Z]|DATABASE_URL|REDIS_URL|CELERY_BROKER_URL|SECRET_KEY|POSTGRES_PASSWORD|REDIS_PASSWORD)\b"
 )
 #: How a child of one start is known; nobody sets it.
 OUR_OWN = {"PUBLISHER_RUN"}

@@ -66,7 +66,7 @@ def publisher(db: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 def elsewhere(tmp_path: Path) -> Command:
     """The command as a newcomer has it: a process of its own, another folder, and nothing set up."""
     data = tmp_path / "data"
-    ours = ("PUBLISHER", "DATABASE_URL", "REDIS_URL", "DJANGO", "SECRET_KEY")
+    ours = ("PUBLISHER", "DATABASE_URL", "REDIS_URL", "CELERY", "DJANGO", "SECRET_KEY")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
 
     def run(*words: Any, **environment: str) -> Answer:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 
 def test_what_is_missing_is_said_with_what_to_do(publisher, publication):
     answer = publisher("check")
@@ -33,3 +35,13 @@ def test_a_database_that_was_never_set_up_is_said_and_the_rest_still_looked_at(e
         "Pace",
         "Prices",
     ]
+
+
+@pytest.mark.parametrize(
+    ("first", "looked_at"), [("redis+socket:///nowhere/redis.sock", "No such file"), ("", "Connection refused")]
+)
+def test_the_message_server_that_celery_uses_is_the_one_looked_at(elsewhere, first, looked_at):
+    """`publisher up` sets both, in two forms; Celery goes by the first."""
+    said = elsewhere("check", "--json", CELERY_BROKER_URL=first, REDIS_URL="redis://127.0.0.1:1/0")
+    (found,) = [each for each in json.loads(said.out) if each["check"] == "Message server"]
+    assert looked_at in found["says"]

@@ -53,7 +53,7 @@ def test_a_clock_that_stands_still_is_reported_and_pages_are_served(client: Any,
 def test_a_broker_that_does_not_answer_is_reported_and_pages_are_served(
     client: Any, clock: Lease, settings: Any, silent_server: int
 ) -> None:
-    settings.REDIS_URL = f"redis://:p4ss@127.0.0.1:{silent_server}/0"
+    settings.BROKER_URL = f"redis://:p4ss@127.0.0.1:{silent_server}/0"
     answer = client.get("/readyz")
     assert (answer.status_code, found(answer)["broker"]) == (200, False)
     assert "p4ss" not in answer.content.decode()
@@ -61,7 +61,7 @@ def test_a_broker_that_does_not_answer_is_reported_and_pages_are_served(
 
 @pytest.mark.parametrize("wrong", ["redis://127.0.0.1:1/0", "nonsense://"])
 def test_a_broker_that_is_not_there_is_reported(client: Any, clock: Lease, settings: Any, wrong: str) -> None:
-    settings.REDIS_URL = wrong
+    settings.BROKER_URL = wrong
     assert found(client.get("/readyz"))["broker"] is False
 
 
