@@ -94,16 +94,19 @@ class Couriers:
         self._under_way: dict[Transaction, float] = {}
         self._strikes = 0
         self._struck_at = self._quiet_until = 0.0
+        #: With what it broke off in this run; and whether it has taken a letter in it.
         self._last: Outcome | None = None
+        self._used = False
 
     relays = 1
 
     def run(self, work: Work) -> Outcome | None:
         """Send what the work gives until it is exhausted; with what the provider broke off, if it did."""
-        self._strikes, self._last, self.asked_for, self._quiet_until = 0, None, 0.0, 0.0
+        self._begin()
         while self._turn(work):
             pass
-        return self._last if self._out and work.left else None
+        # A turn may be over before there were strikes enough: who took nothing in it is of no use just now.
+        return self._last if self._out or not self._used else None
 
     def close(self) -> None:
         crew, self._crew = self._crew, _Crew(self._desk)
@@ -120,6 +123,12 @@ class Couriers:
     @property
     def _out(self) -> bool:
         return self._strikes >= self._patience
+
+    def _begin(self) -> None:
+        """Where it was left alone it is tried again. That a batch was short is no pardon."""
+        self._last, self._used, self.asked_for = None, False, 0.0
+        if self._out:
+            self._strikes = 0
 
     def _turn(self, work: Work) -> bool:
         work.go_on()
@@ -183,6 +192,7 @@ class Couriers:
             work.unsent(transaction, outcome)
             return
         if outcome.result is Result.SENT:
+            self._used = True
             self._strikes = 0
         work.answered(transaction, outcome)
         work.settled(transaction, outcome)
@@ -197,7 +207,8 @@ class Couriers:
         elif begun >= self._struck_at:
             self._strikes += 1
         self._struck_at = now
-        self._quiet_until = max(self._quiet_until, now + answer.wait)
+        if answer.wait <= LONGEST_WAIT:  # for longer it is the digest that rests
+            self._quiet_until = max(self._quiet_until, now + answer.wait)
 
     def _look_at_clock(self, work: Work) -> None:
         late = [each for each, begun in self._under_way.items() if time.monotonic() - begun > LIMIT]

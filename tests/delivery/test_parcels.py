@@ -231,6 +231,55 @@ def test_a_provider_that_is_not_there_lets_the_digest_rest(sending, through, pro
     assert counted(sending) == {"queued": 5}
 
 
+def test_a_provider_that_is_not_reached_lets_the_digest_rest_where_a_turn_is_too_short_for_three_tries(
+    sending, through, settings, monkeypatch
+):
+    through("postmark")
+    monkeypatch.setattr(parcels, "CONNECT", 0.6)
+    settings.TURN = 1
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        settings.MAIL_PROVIDER_URL = f"https://127.0.0.1:{silent.getsockname()[1]}/"
+        for breaks in (1, 2):
+            engine_room.send_batch(sending)
+            sending.refresh_from_db()
+            assert sending.breaks == breaks
+            assert "connecting failed: no answer in time" in sending.resting_why
+            Digest.objects.update(resting_until=None)
+    assert counted(sending) == {"queued": 5}
+
+
+def test_a_turn_in_which_a_letter_was_taken_lets_the_digest_go_on_and_a_short_wait_outlives_it(
+    sending, through, settings
+):
+    provider = through("resend")
+    settings.TURN = settings.CONNECTIONS = 1
+    provider.fault(match=M[1], status=429, body="{}", headers={"Retry-After": "10"})
+    engine_room.send_batch(sending)
+    engine_room.send_batch(sending)
+    sending.refresh_from_db()
+    assert (provider.mailed(), sending.breaks) == (Counter([M[0]]), 0)
+    assert len(provider.requests) == 2
+
+
+def test_what_is_answered_when_the_turn_is_over_lets_the_digest_rest_too(sending, through, settings):
+    provider = through("resend")
+    settings.TURN, provider.delay = 1, 1.5
+    provider.fault(times=None, status=429, body="{}", headers={"Retry-After": "1800"})
+    engine_room.send_batch(sending)
+    sending.refresh_from_db()
+    assert sending.resting_until - timezone.now() > timedelta(minutes=29)
+    assert counted(sending) == {"queued": 5}
+
+
+def test_a_key_that_is_refused_when_the_turn_is_over_stops_the_sending_too(sending, through, settings):
+    provider = through("resend")
+    settings.TURN, provider.delay = 1, 1.5
+    provider.fault(times=None, status=401, body="{}")
+    with pytest.raises(engine_room.Stopped, match="refused us in the phase AUTH"):
+        engine_room.send_batch(sending)
+    assert counted(sending) == {"queued": 5}
+
+
 def test_a_name_that_is_not_known_or_a_handshake_that_does_not_end_hands_nothing_over(through, provider, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setattr(parcels, "CONNECT", 0.2)
