@@ -193,16 +193,20 @@ class Couriers:
             return
         if outcome.result is Result.SENT:
             self._used = True
-            self._strikes = 0
+            # Where it is left alone, this was begun before: it takes nothing back.
+            if not self._out:
+                self._strikes = 0
         work.answered(transaction, outcome)
         work.settled(transaction, outcome)
 
     def _strike(self, answer: Answer, begun: float) -> None:
         """Not this letter's fault. What was begun before the last strike says nothing new."""
         now = time.monotonic()
-        self._last = answer.outcome
+        # A key that is refused stays refused, whatever is said of what was under way.
+        if self._last is None or self._last.result is not Result.FAILED:
+            self._last = answer.outcome
         if answer.outcome.result is Result.FAILED or answer.wait > LONGEST_WAIT:
-            # A key that is refused: once is enough.
+            # Once is enough.
             self._strikes, self.asked_for = self._patience, max(self.asked_for, answer.wait)
         elif begun >= self._struck_at:
             self._strikes += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -278,6 +279,49 @@ def test_a_key_that_is_refused_when_the_turn_is_over_stops_the_sending_too(sendi
     with pytest.raises(engine_room.Stopped, match="refused us in the phase AUTH"):
         engine_room.send_batch(sending)
     assert counted(sending) == {"queued": 5}
+
+
+@pytest.fixture
+def first_first(monkeypatch: Any) -> None:
+    """The answer about the first letter is judged before any other is heard: it is a refusal."""
+    judged = threading.Event()
+    strike, deliver = couriers.Couriers._strike, parcels.ProviderDesk.deliver
+
+    def judge(*given: Any) -> None:
+        strike(*given)
+        judged.set()
+
+    def later(desk: parcels.ProviderDesk, recipient: str, *given: Any) -> couriers.Answer:
+        answer = deliver(desk, recipient, *given)
+        assert recipient == M[0] or judged.wait(10)
+        return answer
+
+    monkeypatch.setattr(couriers.Couriers, "_strike", judge)
+    monkeypatch.setattr(parcels.ProviderDesk, "deliver", later)
+
+
+def test_a_letter_taken_meanwhile_does_not_shorten_the_rest_that_the_provider_asks_for(
+    sending, through, settings, first_first
+):
+    provider = through("resend")
+    settings.TURN = 1
+    provider.fault(match=M[0], status=429, body="{}", headers={"Retry-After": "1800"})
+    engine_room.send_batch(sending)
+    sending.refresh_from_db()
+    assert sending.resting_until - timezone.now() > timedelta(minutes=29)
+    assert counted(sending) == {"sent": 2, "queued": 3}
+
+
+@pytest.mark.parametrize("other", [{"status": 429, "body": "{}"}, None])
+def test_a_refused_key_stops_the_sending_whatever_becomes_of_the_others_under_way(sending, through, first_first, other):
+    provider = through("resend")
+    provider.fault(match=M[0], status=401, body="{}")
+    if other:
+        provider.fault(times=2, **other)
+    with pytest.raises(engine_room.Stopped, match="refused us in the phase AUTH"):
+        engine_room.send_batch(sending)
+    assert provider.mailed() == (Counter() if other else Counter(M[1:3]))
+    assert len(provider.requests) == 3
 
 
 def test_a_name_that_is_not_known_or_a_handshake_that_does_not_end_hands_nothing_over(through, provider, monkeypatch):
