@@ -10,7 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import NamedTuple, Protocol
 
@@ -26,6 +27,8 @@ LIMIT = 600.0
 #: Asked to wait longer than this, the digest rests; shorter, the threads do.
 LONGEST_WAIT = 10.0
 _GLANCE = 1.0
+#: Seconds in which answers under way are heard when the worker itself broke down: unheard, each would be a doubt.
+_LAST_WORDS = 5.0
 
 
 class Answer(NamedTuple):
@@ -91,7 +94,10 @@ class Couriers:
         self._desk, self._patience = desk, patience
         self._crew = _Crew(desk)
         self._given_up = 0
+        self._work: Work | None = None
         self._under_way: dict[Transaction, float] = {}
+        #: So many threads broke down over a letter, and what became of it nobody knows.
+        self._broken = 0
         self._strikes = 0
         self._struck_at = self._quiet_until = 0.0
         #: With what it broke off in this run; and whether it has taken a letter in it.
@@ -102,7 +108,7 @@ class Couriers:
 
     def run(self, work: Work) -> Outcome | None:
         """Send what the work gives until it is exhausted; with what the provider broke off, if it did."""
-        self._begin()
+        self._begin(work)
         while self._turn(work):
             pass
         # A turn may be over before there were strikes enough: who took nothing in it is of no use just now.
@@ -111,21 +117,33 @@ class Couriers:
     def close(self) -> None:
         crew, self._crew = self._crew, _Crew(self._desk)
         self._under_way.clear()
-        self._given_up = 0
+        self._given_up = self._broken = 0
+        self._work = None
         crew.dismiss()
 
     def abandon(self, why: str) -> None:
-        """What is under way is nobody's any more: its answers come into a line that is not read."""
-        if self._under_way:
-            logger.warning("%d letters to the provider are left without their answer: %s", len(self._under_way), why)
+        """Hear for a while what the provider says of what is under way: something of ours broke. Then end it all."""
+        if self._work:
+            self._hear_out(self._work)
+        if unheard := len(self._under_way) + self._broken:
+            logger.warning("%d letters to the provider are left without their answer: %s", unheard, why)
         self.close()
+
+    def _hear_out(self, work: Work) -> None:
+        until = time.monotonic() + _LAST_WORDS
+        while self._under_way and (left := until - time.monotonic()) > 0:
+            for transaction, answer in self._heard(left):
+                # It may break again over this one: the next may be well.
+                with suppress(Exception):
+                    self._take(work, transaction, answer)
 
     @property
     def _out(self) -> bool:
         return self._strikes >= self._patience
 
-    def _begin(self) -> None:
+    def _begin(self, work: Work) -> None:
         """Where it was left alone it is tried again. That a batch was short is no pardon."""
+        self._work = work
         self._last, self._used, self.asked_for = None, False, 0.0
         if self._out:
             self._strikes = 0
@@ -166,14 +184,12 @@ class Couriers:
             return _GLANCE
         return min(max(work.wait, self._quiet_until - time.monotonic(), 0.01), _GLANCE)
 
-    def _heard(self, wait: float) -> list[tuple[Transaction, Answer | Exception]]:
-        heard = []
-        try:
-            heard.append(self._crew.answers.get(timeout=wait))
+    def _heard(self, wait: float) -> Iterator[tuple[Transaction, Answer | Exception]]:
+        """One after the other: where it breaks over one, those behind it are still in the line."""
+        with suppress(Empty):
+            yield self._crew.answers.get(timeout=wait)
             while True:
-                heard.append(self._crew.answers.get_nowait())
-        except Empty:
-            return heard
+                yield self._crew.answers.get_nowait()
 
     def _take(self, work: Work, transaction: Transaction, answer: Answer | Exception) -> None:
         begun = self._under_way.pop(transaction, None)
@@ -181,7 +197,7 @@ class Couriers:
             self._given_up -= 1  # too late: it was called unknown, and its thread is free again
             return
         if isinstance(answer, Exception):
-            self._under_way[transaction] = begun
+            self._broken += 1
             raise answer
         self._conclude(work, transaction, answer, begun)
 

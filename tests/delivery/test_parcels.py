@@ -12,15 +12,18 @@ from email import message_from_bytes, policy
 from typing import Any
 
 import pytest
+from django.db import OperationalError
 from django.utils import timezone
 
 from publisher import checks, digests, links, members, notices
+from publisher.delivery import batch as batches
 from publisher.delivery import couriers, doubts, ledger, parcels, statements
 from publisher.delivery import sending as engine_room
 from publisher.lifecycle import Refusal
 from publisher.merge import fill
 from publisher.models import Delivery, Digest, Member, Notice
 
+from .batches import in_state
 from .provider_server import KEY, Provider
 
 M = [f"m{n}@members.example" for n in range(5)]
@@ -456,6 +459,73 @@ def test_a_broken_courier_leaves_what_it_held_unknown_and_the_rest_queued(sendin
     with pytest.raises(ZeroDivisionError):
         engine_room.send_batch(sending)
     assert counted(sending) == {"queued": 2, "unknown": 3}
+
+
+def breaks_down_over(number: int, monkeypatch: Any, *, together: int = 0) -> None:
+    """The thread that has this letter breaks down; those with so many of the first letters end together."""
+    deliver, end = parcels.ProviderDesk.deliver, threading.Barrier(together or 1)
+
+    def broken(desk: parcels.ProviderDesk, recipient: str, *given: Any) -> couriers.Answer:
+        answer = None if recipient == M[number] else deliver(desk, recipient, *given)
+        if recipient in M[:together]:
+            end.wait(10)
+        assert answer, "broken"
+        return answer
+
+    monkeypatch.setattr(parcels.ProviderDesk, "deliver", broken)
+
+
+def doubts_of(digest: Digest) -> list[str]:
+    """Who is unknown after the worker broke down."""
+    with pytest.raises(AssertionError, match="broken"):
+        engine_room.send_batch(digest)
+    assert sum(counted(digest).values()) == 5
+    return in_state(digest, "unknown")
+
+
+def test_where_a_courier_breaks_down_the_provider_is_heard_of_what_the_others_have_under_way(
+    sending, through, monkeypatch
+):
+    provider = through("postmark")
+    provider.delay = 0.3
+    breaks_down_over(0, monkeypatch)
+    assert doubts_of(sending) == [M[0]]
+    assert in_state(sending, "sent") == sorted(provider.mailed())
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_an_answer_that_waits_behind_a_broken_couriers_is_heard_too(sending, through, monkeypatch, number):
+    provider = through("postmark")
+    breaks_down_over(number, monkeypatch, together=3)
+    assert doubts_of(sending) == [M[number]]
+    assert in_state(sending, "sent") == sorted(provider.mailed())
+
+
+def test_who_is_silent_when_the_worker_breaks_down_is_not_waited_for_without_end(sending, through, monkeypatch):
+    provider = through("postmark")
+    provider.fault(match=M[2], taken=True, silent=True)
+    monkeypatch.setattr(couriers, "_LAST_WORDS", 1.0)
+    breaks_down_over(0, monkeypatch)
+    assert doubts_of(sending) == [M[0], M[2]]
+
+
+def away(*_: Any) -> None:
+    raise OperationalError("the database is away")
+
+
+def test_where_the_database_breaks_down_what_is_under_way_is_heard_and_stands_in_the_journal(
+    sending, through, monkeypatch
+):
+    provider = through("postmark")
+    provider.fault(match=M[1], status=429, body="{}")
+    provider.delay = 0.3
+    steps = iter([statements.step, away])
+    monkeypatch.setattr(batches, "BEAT", 0)
+    monkeypatch.setattr(statements, "step", lambda *given: next(steps)(*given))
+    with pytest.raises(OperationalError):
+        engine_room.send_batch(sending)
+    assert provider.mailed() == Counter([M[0], M[2]])
+    assert counted(sending) == {"sent": 2, "queued": 3}
 
 
 def test_no_provider_that_is_not_this_machine_is_reached_in_the_demo(sending, through, settings, provider):
