@@ -1,8 +1,9 @@
 """Addresses that we print, and the signed tokens in some of them.
 
-A token is bound to its purpose and its rows, and never expires: a letter of years ago must still be able
-to unsubscribe. Tokens made with an older key stay good as long as that key is configured. Whoever has no key reads
-nothing in it: not whose it is, nor whether two are one person's.
+A token is bound to its purpose and its rows, and never expires by itself: a letter of years ago must still be able to
+unsubscribe. Where one has to end, the moment is among its numbers (`preferences.py`). Tokens made with an older key
+stay good as long as that key is configured. Whoever has no key reads nothing in it: not whose it is, nor whether two
+are one person's.
 """
 
 from __future__ import annotations
