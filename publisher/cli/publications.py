@@ -54,7 +54,9 @@ def add(
 
 @app.command("set")
 def set_(
-    fields: Annotated[list[str], typer.Argument(metavar="NAME=VALUE…")], publication: In = None, by: By = None
+    fields: Annotated[list[str], typer.Argument(metavar="NAME=VALUE…", help=f"Names: {', '.join(_FIELDS)}.")],
+    publication: In = None,
+    by: By = None,
 ) -> None:
     """Change settings of a publication, such as next_number=120 or time_zone=America/Lima."""
     named, person = the_publication(publication), the_person(by)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from django.utils import timezone
@@ -43,6 +44,12 @@ def test_a_publication_that_is_not_whole_is_not_added(publisher, publication):
         answer = publisher(*NEW, "--sender", sender, "--postal-address", "x")
         assert (answer.status, said in answer.err) == (1, True)
     assert Publication.objects.get() == publication
+
+
+def test_the_help_names_every_setting(publisher):
+    told = set(re.findall(r"\w+", publisher("publications", "set", "--help").out))
+    editable = {field.name for field in Publication._meta.concrete_fields} - {"id", "slug", "free_numbers"}
+    assert editable - told == set()
 
 
 def test_one_wrong_setting_changes_none(publisher, publication, anne):
