@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import typer
 import typer.main
 
 from publisher import delivery, models
-from publisher.cli import tree
+from publisher.cli import publications, tree
 from publisher.networks.base import Refused
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -47,6 +48,13 @@ def test_the_example_of_an_environment_names_only_what_is_described() -> None:
     named = re.findall(r"^([A-Z_]+)=", (ROOT / ".env.example").read_text(), re.MULTILINE)
 
     assert set(named) - described() == set()
+
+
+def test_every_setting_of_a_publication_is_in_the_guide_for_operators() -> None:
+    chapter = OPERATORS.read_text().partition("\n## Settings of a publication\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", chapter, re.MULTILINE)
+
+    assert sorted(name for row in rows for name in words(row)) == sorted(publications._FIELDS)
 
 
 # ---- Commands
@@ -108,6 +116,19 @@ def test_every_file_that_is_named_is_there(page: Path) -> None:
     assert {name for name in named if not (ROOT / name).exists()} - invented == set()
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_function_that_is_named_by_its_module_is_there(page: Path) -> None:
+    """`digests.approve`, `delivery.ledger.freeze_all(digest)`: what stands before the dot is a module of ours."""
+    named = re.findall(r"`((?:[a-z_]+\.)+)(?!(?:py|sh)`)(\w+)(?:\([^`]*\))?`", page.read_text())
+    ours = {(room, name): modules_named(room.rstrip(".")) for room, name in named}
+
+    assert {
+        room + name
+        for (room, name), modules in ours.items()
+        if modules and not any(hasattr(import_module(module), name) for module in modules)
+    } == set()
+
+
 def test_the_way_through_the_delivery_room_leads_past_each_file_once() -> None:
     files = sorted(file.stem for file in (ROOT / "publisher" / "delivery").glob("[a-z]*.py"))
 
@@ -143,6 +164,14 @@ def described() -> set[str]:
     """The variables that have a row in the guide's table."""
     rows = re.findall(r"^\| (`[A-Z_]+`(?:, `[A-Z_]+`)*) \|", OPERATORS.read_text(), re.MULTILINE)
     return {name for row in rows for name in words(row)}
+
+
+@cache
+def modules_named(words: str) -> tuple[str, ...]:
+    """Each module of publisher whose name ends so: `text` is in networks, `publisher.networks.text` as well."""
+    files = [file.relative_to(ROOT).with_suffix("") for file in (ROOT / "publisher").rglob("*.py")]
+    dotted = [".".join(file.parts).removesuffix(".__init__") for file in files if "migrations" not in file.parts]
+    return tuple(name for name in dotted if f".{name}".endswith(f".{words}"))
 
 
 def words(cell: str) -> list[str]:
