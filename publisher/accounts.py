@@ -1,4 +1,7 @@
-"""The account behind a channel: an adapter that speaks for it."""
+"""The account behind a channel: an adapter that speaks for it.
+
+On a network. Who of the staff may sign in is a Person: models/people.py.
+"""
 
 from __future__ import annotations
 

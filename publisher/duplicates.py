@@ -1,4 +1,7 @@
-"""Which posts say what their channel has said already, or is about to: networks refuse it, followers tire of it."""
+"""Which posts say what their channel has said already, or is about to: networks refuse it, followers tire of it.
+
+Of the texts of posts. Whether two items are the same news says identity.py.
+"""
 
 from __future__ import annotations
 

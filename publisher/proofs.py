@@ -1,4 +1,7 @@
-"""Making a proof: the exact bytes of a digest and its posts, and the SHA-256 over all of it."""
+"""Making a proof: the exact bytes of a digest and its posts, and the SHA-256 over all of it.
+
+Whether it still holds is asked by reviews.py at the approval, by digests.py at the start, by posting.py at each post.
+"""
 
 from __future__ import annotations
 

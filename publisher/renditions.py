@@ -1,5 +1,7 @@
 """What a network takes of a picture and of its description: the whole where it fits, else as much as fits.
 
+Of pictures alone. The words of a post are for posts.py and wordings.py.
+
 Pure, and the same picture gives the same bytes. What comes here was turned upright and stripped by pictures.keep.
 """
 

@@ -1,4 +1,7 @@
-"""Credentials that end and are renewed, and credentials that are sealed anew with a newer key."""
+"""Credentials that end and are renewed, and credentials that are sealed anew with a newer key.
+
+Of networks. The tokens in links of letters are made and read in links.py.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
 """The SMTP conversation, phase by phase: what became of one message for one recipient.
 
+For mails that are no digest, and for looking at a server. Batches of a digest go by dialogue.py.
+
     connect · greeting · [STARTTLS] · [AUTH]    once per connection
     MAIL · RCPT · DATA · body                   a break here is DEFERRED: nothing was handed over
     the dot … its reply                         a break here is UNKNOWN: it may have been taken (RFC 1047)

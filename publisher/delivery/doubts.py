@@ -1,4 +1,7 @@
-"""What is known of a delivery whose outcome is not: who handed it over, where to, and what to look for in a log."""
+"""What is known of a delivery whose outcome is not: who handed it over, where to, and what to look for in a log.
+
+Doubts come about in dialogue.py and takeover.py, and are settled in evidence.py.
+"""
 
 from __future__ import annotations
 

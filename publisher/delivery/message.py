@@ -1,4 +1,7 @@
-"""One letter for one member as bytes, and the ID by which every attempt at it is known."""
+"""One letter for one member as bytes, and the ID by which every attempt at it is known.
+
+The parts of its MIME are put together in assembly.py.
+"""
 
 import hashlib
 from collections.abc import Callable, Mapping

@@ -1,4 +1,7 @@
-"""Sending one claimed batch: the letter's bytes for each member, over the connections of this process."""
+"""Sending one claimed batch: the letter's bytes for each member, over the connections of this process.
+
+Starting, pausing and cancelling a whole digest is for publisher/digests.py.
+"""
 
 from __future__ import annotations
 

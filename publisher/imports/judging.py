@@ -1,4 +1,7 @@
-"""What an import would do to each line, found out without doing it."""
+"""What an import would do to each line, found out without doing it.
+
+The dry run. How the lines of a real import are read and taken in: chunks.py.
+"""
 
 from __future__ import annotations
 

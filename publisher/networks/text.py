@@ -1,4 +1,7 @@
-"""What a post says, and how long it is for the network that counts it."""
+"""What a post says, and how long it is for the network that counts it.
+
+The counting itself is each adapter's `measure`.
+"""
 
 import re
 import unicodedata

@@ -1,4 +1,7 @@
-"""Is this post among those that stand on our timeline? Evidence for what a time-out left unknown."""
+"""Is this post among those that stand on our timeline? Evidence for what a time-out left unknown.
+
+Adapters ask it in `find`; when to look, and what follows, is decided in publisher/posting.py.
+"""
 
 import re
 import unicodedata
