@@ -16,6 +16,7 @@ from tests.production import files
 NOT_FOR_CONTAINERS = {
     "PUBLISHER_DATA": "the image sets it",
     "PUBLISHER_STATIC_ROOT": "the image sets it",
+    "CELERY_BROKER_URL": "REDIS_URL says it for all, and the server is the file's own",
     "PUBLISHER_BIND": "the image sets it",
     "PUBLISHER_DEBUG": "for developers",
     "PUBLISHER_FAULT": "for rehearsing the death of a worker",
