@@ -60,8 +60,8 @@ class _Crew:
     def hire(self) -> None:
         # Daemons: a request that never ends must not keep the process from ending.
         thread = threading.Thread(target=self._serve, name="courier", daemon=True)
-        self.threads.append(thread)
         thread.start()
+        self.threads.append(thread)
 
     def dismiss(self) -> None:
         self._over.set()
@@ -169,13 +169,14 @@ class Couriers:
                 return
 
     def _hand_over(self, transaction: Transaction, work: Work) -> bool:
+        # Before the intent: where no thread can be had, nothing was begun.
+        if len(self._crew.threads) - self._given_up <= len(self._under_way):
+            self._crew.hire()
         if not work.intend([transaction]):
             work.unsent(transaction, made(Result.DEFERRED, Phase.CONNECT, "stopped before it was begun"))
             self._quiet_until = time.monotonic() + 0.1  # the hold is renewed soon, or it is over
             return False
         self._under_way[transaction] = time.monotonic()
-        if len(self._crew.threads) - self._given_up < len(self._under_way):
-            self._crew.hire()
         self._crew.jobs.put(transaction)
         return True
 

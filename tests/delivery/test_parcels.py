@@ -528,6 +528,22 @@ def test_where_the_database_breaks_down_what_is_under_way_is_heard_and_stands_in
     assert counted(sending) == {"sent": 2, "queued": 3}
 
 
+def test_where_no_more_threads_can_be_had_nothing_is_in_doubt(sending, through, monkeypatch):
+    provider = through("postmark")
+    hire, left = couriers._Crew.hire, iter([True])
+
+    def hire_one(crew: couriers._Crew) -> None:
+        if not next(left, False):
+            raise RuntimeError("can't start new thread")
+        hire(crew)
+
+    monkeypatch.setattr(couriers._Crew, "hire", hire_one)
+    with pytest.raises(RuntimeError):
+        engine_room.send_batch(sending)
+    assert provider.mailed() == Counter([M[0]])
+    assert counted(sending) == {"sent": 1, "queued": 4}
+
+
 def test_no_provider_that_is_not_this_machine_is_reached_in_the_demo(sending, through, settings, provider):
     through("resend")
     settings.MAIL_PROVIDER_URL = ""
