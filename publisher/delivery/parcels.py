@@ -69,6 +69,8 @@ _KEYS = uuid.UUID("b5a6f1de-0d63-5b0c-9a25-6b7f3a6f1c11")
 METADATA = "publisher"
 _LATER = frozenset({402, 420, 429})
 _WORDS = 300
+#: Whatever a provider asks for, somebody who has mended it there shall not wait longer.
+_LONGEST_REST = 24 * 3600.0
 
 #: Result, phase, the code that a relay would have given, and whom it is about.
 _Verdict = tuple[Result, Phase, int | None, str | None, Scope]
@@ -389,11 +391,14 @@ def _why(problem: BaseException) -> str:
 
 
 def _retry_after(response: requests.Response) -> float:
-    """Seconds that it asks for; one where it does not say."""
-    said = response.headers.get("Retry-After", "").strip()
-    if said.isdigit():
-        return min(float(said), 24 * 3600.0)
+    """Seconds that it asks for, a day at most; one where it does not say."""
+    return min(max(0.0, _seconds(response.headers.get("Retry-After", "").strip())), _LONGEST_REST)
+
+
+def _seconds(said: str) -> float:
+    if said.isascii() and said.isdigit():
+        return float(said)
     try:
-        return max(0.0, (parsedate_to_datetime(said) - timezone.now()).total_seconds())
-    except (ValueError, TypeError):
+        return (parsedate_to_datetime(said) - timezone.now()).total_seconds()
+    except (ValueError, TypeError, OverflowError):
         return 1.0

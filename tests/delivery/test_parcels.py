@@ -217,6 +217,27 @@ def test_without_credits_the_digest_rests_as_long_as_the_provider_says(sending, 
     assert {each.attempts for each in sending.deliveries.all()} == {0}
 
 
+@pytest.mark.parametrize(
+    "says", ["99999999999", "9" * 400, "Tue, 31 Dec 2999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -1200"]
+)
+def test_no_provider_lets_a_digest_rest_for_more_than_a_day(sending, through, says):
+    provider = through("resend")
+    provider.fault(times=None, status=429, body="{}", headers={"Retry-After": says})
+    engine_room.send_batch(sending)
+    sending.refresh_from_db()
+    assert timedelta(hours=23) < sending.resting_until - timezone.now() <= timedelta(hours=24)
+
+
+@pytest.mark.parametrize(
+    "says", ["", "soon", "\u00b2", "-1", "Fri, 31 Dec 2021 23:59:59 GMT", f"Fri, 31 Dec {'9' * 30} 23:59:59 GMT"]
+)
+def test_a_wait_that_says_nothing_is_a_short_one(sending, through, says):
+    provider = through("resend")
+    provider.fault(match=M[2], status=429, body="{}", headers={"Retry-After": says})
+    engine_room.send_batch(sending)
+    assert counted(sending) == {"sent": 5}
+
+
 def test_a_short_wait_is_waited_for_and_the_batch_goes_on(sending, through):
     provider = through("resend")
     provider.fault(times=3, status=429, body='{"name": "rate_limit_exceeded"}', headers={"Retry-After": "0"})
