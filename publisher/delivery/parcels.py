@@ -158,6 +158,11 @@ class ProviderDesk:
             return self._answer(_MALFORMED, str(problem))
         except AnymailError as problem:
             return self._failed(problem)
+        except Exception:
+            # anymail stumbles over an answer in a form of its own; without an answer the error is ours.
+            if letter.anymail_status.esp_response is None:
+                raise
+            return self._by_response(letter.anymail_status.esp_response)
         finally:
             self._used_at = time.monotonic()
         return self._accepted(letter.anymail_status)
@@ -282,7 +287,7 @@ def _backend(provider: Provider) -> Any:
 
 
 class _Leash:
-    """What is not left to anymail's session: where it goes, what it adds, and to notice that it did not connect."""
+    """What is not left to anymail: where it goes, what it adds, to notice that it did not connect, to keep answers."""
 
     kind: Any
 
@@ -300,6 +305,10 @@ class _Leash:
         if key and key.of == "request":
             payload.headers[key.header] = getattr(message, "idempotency_key", "")
         return payload
+
+    def raise_for_status(self, response: requests.Response, payload: Any, message: Any) -> None:
+        message.anymail_status.esp_response = response  # before anything is read of it
+        super().raise_for_status(response, payload, message)  # type: ignore[misc]  # as above
 
 
 @contextmanager

@@ -378,6 +378,8 @@ DOUBTS: dict[str, dict[str, Any]] = {
     "a page with status 200": {"taken": True, "status": 200, "body": "<html>Welcome</html>"},
     "half a JSON": {"taken": True, "status": 200, "body": '{"id": '},
     "another JSON": {"taken": True, "status": 200, "body": "[]"},
+    "a word": {"taken": True, "status": 200, "body": '"OK"'},
+    "a JSON without an end": {"taken": True, "status": 200, "body": "[" * 9999},
 }
 
 
@@ -454,6 +456,36 @@ def test_brevo_says_that_it_knows_the_key_and_not_what_became_of_it(sending, thr
     assert provider.mailed() == ALL
     assert counted(sending) == {"sent": 4, "unknown": 1}
     assert row(sending, 2).state == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [
+        ("resend", '{"id": {}}'),
+        ("resend", '{"data": [{"id": []}]}'),
+        ("brevo", '{"messageId": {}}'),
+        ("mailgun", '{"id": [], "message": "Queued. Thank you."}'),
+        ("postmark", "null"),
+        ("postmark", '{"ErrorCode": 0, "Message": "OK", "To": "m2@members.example", "MessageID": {}}'),
+        ("postmark", '{"ErrorCode": 300, "Message": null, "To": ""}'),
+    ],
+)
+def test_an_answer_in_a_form_of_its_own_is_a_doubt_about_one_letter(sending, through, name, body):
+    provider = through(name)
+    provider.fault(match=M[2], times=None, status=200, body=body)
+    engine_room.send_batch(sending)
+    assert provider.mailed() == ALL - Counter([M[2]])
+    assert counted(sending) == {"sent": 4, "unknown": 1}
+    assert "HTTP 200" in row(sending, 2).reply
+
+
+@pytest.mark.parametrize("body", ["null", "[1]", '""', '{"ErrorCode": 300, "Message": null, "To": ""}'])
+def test_a_refusal_in_a_form_of_its_own_does_not_break_the_worker_down(sending, through, body):
+    provider = through("postmark")
+    provider.fault(match=M[2], status=422, body=body)
+    engine_room.send_batch(sending)
+    assert provider.mailed() == ALL - Counter([M[2]])
+    assert counted(sending) == {"sent": 4, "deferred": 1}
 
 
 def test_what_brevo_would_take_for_instructions_is_not_handed_over(through):
