@@ -209,7 +209,7 @@ class ProviderDesk:
     def _answer(self, verdict: _Verdict, text: str, wait: float = 0.0) -> Answer:
         result, phase, code, enhanced, scope = verdict
         label = self.provider.kind.label
-        said = text if result is Result.SENT else f"{label}: {text}"
+        said = _printable(text if result is Result.SENT else f"{label}: {text}")
         return Answer(Outcome(result, phase, code, enhanced, unnamed(said)[:500], scope), wait)
 
 
@@ -384,6 +384,11 @@ class _Noticing(HTTPAdapter):
 
 
 # What is said.
+
+
+def _printable(text: str) -> str:
+    """One line. Half a character is in no journal, and a NUL in no database."""
+    return text if text.isprintable() else " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _said(response: requests.Response) -> str:

@@ -488,6 +488,23 @@ def test_a_refusal_in_a_form_of_its_own_does_not_break_the_worker_down(sending, 
     assert counted(sending) == {"sent": 4, "deferred": 1}
 
 
+@pytest.mark.parametrize(
+    ("status", "body", "state"),
+    [
+        (200, '{"id": "4\\ud800\\u0000\\n2"}', "sent"),
+        (500, "no\0 \x1b[1mroom\r\n", "unknown"),
+        (422, "Invalid `to` field: \0", "failed"),
+    ],
+)
+def test_what_a_provider_says_is_one_printable_line(sending, through, status, body, state):
+    provider = through("resend")
+    provider.fault(match=M[2], times=None, status=status, body=body)
+    engine_room.send_batch(sending)
+    assert counted(sending) == Counter({"sent": 4}) + Counter([state])
+    assert row(sending, 2).state == state
+    assert row(sending, 2).reply.isprintable()
+
+
 def test_what_brevo_would_take_for_instructions_is_not_handed_over(through):
     through("brevo")
     outcome = parcels.deliver(parcels.chosen(), M[0], MESSAGE.replace(b"Hello", b"Hello {{ contact.NAME }}"))
