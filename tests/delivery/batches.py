@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from publisher.delivery import ledger
 from publisher.delivery import sending as engine_room
 from publisher.delivery.batch import GROUP, Batch, Row
 from publisher.delivery.dialogue import Transaction
@@ -53,6 +54,11 @@ def unknown_one(digest: Digest) -> Delivery:
     answer(batch, *ready(batch), SILENCE)
     batch.close()
     return digest.deliveries.get(state="unknown")
+
+
+def counted(digest: Digest) -> dict[str, int]:
+    """How many rows are in each state that has any."""
+    return {state: number for state, number in ledger.counts(digest).items() if number}
 
 
 def in_state(digest: Digest, state: str) -> list[str]:
