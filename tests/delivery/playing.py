@@ -50,7 +50,7 @@ PHASES: dict[str, Phase] = {
     "DATA": Phase.DATA,
     "body": Phase.BODY,
     "dot": Phase.DOT,
-    "RSET": Phase.QUIT,
+    "RSET": Phase.RSET,
     "QUIT": Phase.QUIT,
 }
 
@@ -173,6 +173,8 @@ def timeouts_of(row: Row, manner: Manner) -> Timeouts:
     """All the time in the world, but for the phase in which this server will never answer."""
     phases = {phase.value: PATIENT for phase in Phase}
     slow = {PHASES[step] for step, action in row.script.items() if is_waiting(action)}
+    if Phase.RSET in slow:
+        slow.add(Phase.QUIT)  # the client for single letters waits for it no longer than for a goodbye
     if row.slow:
         slow |= {row.outcome(manner).phase} - {Phase.DOT}
     return Timeouts(**phases | {phase.value: HURRIED for phase in slow})
