@@ -16,7 +16,7 @@ from queue import Empty, SimpleQueue
 from typing import NamedTuple, Protocol
 
 from .dialogue import Transaction
-from .engine import MOST_STRIKES, Work
+from .engine import LAST_WORDS, MOST_STRIKES, Work
 from .outcomes import Outcome, Result, made
 from .replies import Phase
 
@@ -27,8 +27,6 @@ LIMIT = 600.0
 #: Asked to wait longer than this, the digest rests; shorter, the threads do.
 LONGEST_WAIT = 10.0
 _GLANCE = 1.0
-#: Seconds in which answers under way are heard when the worker itself broke down: unheard, each would be a doubt.
-_LAST_WORDS = 5.0
 
 
 class Answer(NamedTuple):
@@ -130,7 +128,7 @@ class Couriers:
         self.close()
 
     def _hear_out(self, work: Work) -> None:
-        until = time.monotonic() + _LAST_WORDS
+        until = time.monotonic() + LAST_WORDS
         while self._under_way and (left := until - time.monotonic()) > 0:
             for transaction, answer in self._heard(left):
                 # It may break again over this one: the next may be well.

@@ -35,7 +35,7 @@ _GLANCE = 1.0
 #: Seconds for which the addresses of a relay's name are believed.
 _PLACES_FOR = 60.0
 #: Seconds in which answers under way are heard when the worker itself broke down: unheard, each would be a doubt.
-_LAST_WORDS = 5.0
+LAST_WORDS = 5.0
 #: So many seconds after a connection to it was begun, a relay that has not answered yet keeps its share of the
 #: connections; then the other relays may have them.
 _TRIED_FOR = 5.0
@@ -171,7 +171,7 @@ class Engine:
             self._forget(connection)
 
     def _hear_out(self) -> None:
-        until = time.monotonic() + _LAST_WORDS
+        until = time.monotonic() + LAST_WORDS
         while (left := until - time.monotonic()) > 0:
             waiting = [each for each in self._open if each.phase is Phase.DOT]
             if not waiting:

@@ -176,7 +176,7 @@ def test_an_answer_that_waits_behind_a_broken_couriers_is_heard_too(sending, thr
 def test_who_is_silent_when_the_worker_breaks_down_is_not_waited_for_without_end(sending, through, monkeypatch):
     provider = through("postmark")
     provider.fault(match=M[2], taken=True, silent=True)
-    monkeypatch.setattr(couriers, "_LAST_WORDS", 1.0)
+    monkeypatch.setattr(couriers, "LAST_WORDS", 1.0)
     breaks_down_over(0, monkeypatch)
     assert doubts_of(sending) == [M[0], M[2]]
 
