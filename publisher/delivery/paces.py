@@ -129,11 +129,16 @@ class Rests:
 
 
 def take_of_day(sender: str, wanted: int, cap: int, now: datetime) -> int:
-    """Take so many of this sending domain's letters of today (UTC), as far as the cap goes; how many that were."""
+    """Take so many of this sending domain's letters of today (UTC), as far as the cap goes; how many that were.
+
+    Nothing where tomorrow has begun by a clock that is ahead of ours: that day's count stays, and we wait for midnight.
+    """
     with _locked([name := _from(sender)]) as rows:
-        row = rows[name]
-        if row.day != now.date():
-            row.day, row.count = now.date(), 0
+        row, today = rows[name], now.date()
+        if row.day == today + timedelta(days=1):
+            return 0
+        if row.day != today:  # a day that is over, or one that only a clock which was set wrong has seen
+            row.day, row.count = today, 0
         taken = max(0, min(wanted, cap - row.count))
         row.count += taken
         row.save(update_fields=["day", "count"])

@@ -242,6 +242,25 @@ def test_workers_at_once_do_not_pass_the_cap_of_a_day_together(meeting: Any) -> 
     assert paces.of_day(SENDER, NOW) == 100
 
 
+@pytest.mark.django_db
+def test_at_midnight_a_worker_whose_clock_is_behind_waits_and_the_new_day_keeps_its_count() -> None:
+    before, after = NOW.replace(hour=23, minute=59, second=59), NOW.replace(hour=0) + timedelta(days=1, seconds=1)
+    paces.take_of_day(SENDER, 50, 50, before)
+
+    taken = [paces.take_of_day(SENDER, 40, 60, now) for now in (after, before, after)]
+
+    assert taken == [40, 0, 20]
+    assert paces.of_day(SENDER, after) == 60
+
+
+@pytest.mark.django_db
+def test_a_clock_that_was_set_wrong_holds_nothing_up_once_it_is_right() -> None:
+    paces.take_of_day(SENDER, 50, 50, NOW + timedelta(days=300))
+
+    assert paces.of_day(SENDER, NOW) == 0
+    assert paces.take_of_day(SENDER, 20, 50, NOW) == 20
+
+
 # ---- And after that
 
 
