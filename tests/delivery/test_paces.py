@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 
 from publisher.delivery import paces
@@ -284,6 +284,43 @@ def test_what_says_nothing_any_more_is_dropped_and_nothing_else() -> None:
         "to busy.example",
         "to resting.example",
     ]
+
+
+def test_who_tidies_waits_for_nobody_and_leaves_what_is_in_use(meeting: Any) -> None:
+    for domain in (LAKE, GMAIL, "old.example"):
+        Pace.objects.create(name=f"to {domain}", busy_until=NOW - timedelta(days=2))
+
+    def tidy() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '5s'")
+        paces.tidy(NOW)
+
+    with transaction.atomic():
+        in_use = Pace.objects.select_for_update().get(name=f"to {GMAIL}")
+        assert meeting(tidy) == [None]
+
+    assert Pace.objects.get() == in_use
+
+
+def test_who_is_taken_and_who_is_asked_for_at_once_wait_for_each_other_in_no_circle(
+    meeting: Any, settings: Any
+) -> None:
+    settings.DOMAIN_RATE = "1000"
+    domains = [f"{letter}.example" for letter in "hgfedcba"]
+    for domain in domains:
+        Pace.objects.create(name=f"to {domain}", strikes=1, resting_until=later(-60))
+
+    def well() -> None:
+        for _ in range(100):
+            paces.well(domains, NOW)
+            for domain in domains:
+                Pace.objects.filter(name=f"to {domain}").update(strikes=1, resting_until=later(-60))
+
+    def ask() -> None:
+        for tick in range(100):
+            paces.allow(dict.fromkeys(domains, 1), later(tick))
+
+    assert meeting(well, ask, ask) == [None] * 3
 
 
 @pytest.fixture
