@@ -26,8 +26,8 @@ from django.utils import timezone
 from imap_tools import BaseMailBox, ImapToolsError, MailBox, MailboxLoginError, MailBoxUnencrypted
 
 from .. import epoch, reach
+from ..delivery.outcomes import break_in_words
 from ..delivery.relays import ENCODE, is_loopback
-from ..delivery.wire import in_words
 from ..lifecycle import Refusal
 from ..models import Mailbox
 from . import MAILBOX, Taken, settle, take
@@ -203,7 +203,7 @@ def _open(place: Place) -> Iterator[BaseMailBox]:
     except ssl.SSLCertVerificationError as problem:
         raise Unreachable(f"The mailbox's certificate is not trusted: {problem.verify_message}.") from problem
     except OSError as problem:
-        raise Unreachable(f"The mailbox does not answer: {in_words(problem)}.") from problem
+        raise Unreachable(f"The mailbox does not answer: {break_in_words(problem)}.") from problem
     except (imaplib.IMAP4.error, ImapToolsError) as problem:
         said = str(problem).replace(place.password, "[…]")
         raise Unreachable(f"The mailbox answers with an error: {said[:200]}") from None

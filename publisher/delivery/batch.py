@@ -29,14 +29,13 @@ from .addresses import AddressRefused, CannotBuild, ascii_domain
 from .claims import due_rows, suppressed_among
 from .declined import Declined
 from .dialogue import Transaction
-from .journal import Journal
+from .journal import Journal, journal_path
 from .outcomes import Outcome, Phase, Result, made, refusal_in_words, taken
 from .relays import Relay
 from .rows import Frame, Row
 from .statements import Due, Written
 from .stay import Stay
 from .suspicion import Suspicion
-from .takeover import journal_path
 from .turns import Turns
 
 State = Delivery.State
@@ -91,7 +90,7 @@ class Batch:
                 found = self._find(ledger.locked(self.digest.pk))
                 if not found:
                     return
-                self._journal = Journal(journal_path(name := secrets.token_hex(16)))
+                self._journal = Journal(journal_path(settings.DATA, name := secrets.token_hex(16)))
                 # Nothing is armed yet: should the commit have come through, the clock gives the rows back without it.
                 undone.callback(self._journal.close)
                 beginning = timezone.now()

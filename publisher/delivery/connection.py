@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 from .. import faults
 from .dialogue import Dialogue, Keeper, Transaction
 from .opening import Step, opening
-from .outcomes import Ended, Outcome, Timeouts, broken, out_of_turn
+from .outcomes import Ended, Outcome, Timeouts, break_in_words, broken, out_of_turn
 from .reading import Broken, Replies, Reply
 from .relays import Relay
 from .replies import Phase
-from .wire import in_words
 
 READ, WRITE = 1, 2  # as in selectors
 _BLOCK = 65536
@@ -193,7 +192,7 @@ class Connection:
                 self._socket, server_hostname=self.relay.host, do_handshake_on_connect=False
             )
         except (OSError, ValueError) as error:
-            self._lose(f"no verified TLS: {in_words(error)}")
+            self._lose(f"no verified TLS: {break_in_words(error)}")
         else:
             self._encrypted = True
             self._handshaking, self.interest, self.since = True, READ | WRITE, time.monotonic()
@@ -207,7 +206,7 @@ class Connection:
         except ssl.SSLWantWriteError:
             self.interest = WRITE
         except (OSError, ValueError) as error:
-            self._lose(f"no verified TLS: {in_words(error)}")
+            self._lose(f"no verified TLS: {break_in_words(error)}")
         else:
             self._handshaking, self.interest = False, READ
             self._step(None)
@@ -225,7 +224,7 @@ class Connection:
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return
             except OSError as error:
-                self._lose(in_words(error))
+                self._lose(break_in_words(error))
                 return
             if not data:
                 self._lose("the server closed the connection")
@@ -285,7 +284,7 @@ class Connection:
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             sent = 0
         except OSError as error:
-            self._lose(in_words(error))
+            self._lose(break_in_words(error))
             return
         self._keep_beyond(sent, self._unsent)
 
@@ -297,7 +296,7 @@ class Connection:
             sent = 0
         except OSError as error:
             self._unsent = b"".join(pieces)  # none of it has left
-            self._lose(in_words(error))
+            self._lose(break_in_words(error))
             return
         if sent == sum(map(len, pieces)):
             self.since = time.monotonic()

@@ -21,10 +21,9 @@ from typing import Protocol
 from .. import faults
 from .connection import Connection, Place
 from .dialogue import Dialogue, Keeper, Transaction
-from .outcomes import BY_THE_BOOK, Outcome, Phase, Result, Timeouts, broken
+from .outcomes import BY_THE_BOOK, Outcome, Phase, Result, Timeouts, break_in_words, broken
 from .relays import Relay
 from .replies import NO_RELAYING
-from .wire import in_words
 
 logger = logging.getLogger(__name__)
 
@@ -363,7 +362,7 @@ class Engine:
                 standing.relay, place, helo=self.helo, keeper=work, timeouts=self.timeouts, tls=self._tls
             )
         except OSError as error:
-            standing.strike(broken(standing.relay, Phase.CONNECT, in_words(error)))
+            standing.strike(broken(standing.relay, Phase.CONNECT, break_in_words(error)))
             standing.turn += 1
             if isinstance(error, socket.gaierror):  # asking for a name takes long, and nobody is served meanwhile
                 standing.strikes = standing.patience

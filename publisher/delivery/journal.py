@@ -32,6 +32,11 @@ class InUse(Exception):
     """Its writer lives."""
 
 
+def journal_path(data: Path, name: str) -> Path:
+    """Where a hold's journal lies below the data folder, by its name."""
+    return data / "journal" / f"{name}.journal"
+
+
 class Journal:
     """An open journal. For one writer, who holds the file's lock until it dies or closes it."""
 

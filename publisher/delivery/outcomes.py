@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import ssl
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -96,6 +97,17 @@ def taken(answer: bytes) -> Outcome:
 def broken(relay: object, phase: Phase, why: object) -> Outcome:
     """The connection was lost in this phase."""
     return made(lost(phase), phase, f"{relay}: {WHERE[phase]}: {why}.")
+
+
+def break_in_words(error: Exception) -> str:
+    """Why a connection was lost, or there was none."""
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error) or type(error).__name__
 
 
 def refused(reply: Reply, phase: Phase) -> Outcome:

@@ -48,10 +48,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from .. import links
 from .addresses import ascii_domain
 from .couriers import Answer, Couriers
-from .outcomes import Outcome, Result, unnamed
+from .outcomes import Outcome, Result, break_in_words, unnamed
 from .providers import Provider, ProviderWrong, parse_provider
 from .replies import Phase, Scope
-from .wire import in_words
 
 #: Seconds to connect, and to wait for each piece of an answer.
 CONNECT, READ = 10.0, 60.0
@@ -401,7 +400,7 @@ def _why(problem: BaseException) -> str:
     found = problem
     while isinstance(inner := getattr(found, "reason", None) or found.__cause__ or found.__context__, BaseException):
         found = inner
-    return in_words(found) if isinstance(found, OSError) else f"{type(found).__name__}: {found}"[:_WORDS]
+    return break_in_words(found) if isinstance(found, OSError) else f"{type(found).__name__}: {found}"[:_WORDS]
 
 
 def _retry_after(response: requests.Response) -> float:

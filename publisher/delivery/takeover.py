@@ -30,7 +30,7 @@ from .. import epoch, holders
 from ..lifecycle import note
 from ..models import Delivery, Digest, Hold
 from . import ledger, retries, statements
-from .journal import NOTHING_KNOWN, AbandonedJournal, Account, InUse
+from .journal import NOTHING_KNOWN, AbandonedJournal, Account, InUse, journal_path
 from .outcomes import Result
 from .replies import Phase
 
@@ -44,11 +44,6 @@ _DYING = 5.0
 _READING = timedelta(minutes=5)
 #: So long a journal is kept of whose hold the database knows nothing.
 _KEPT = timedelta(days=2)
-
-
-def journal_path(name: str) -> Path:
-    """Where a hold's journal lies, by its name."""
-    return Path(settings.DATA) / "journal" / f"{name}.journal"
 
 
 def recover() -> int:
@@ -117,7 +112,7 @@ def _say_that_it_stays(path: Path, why: str) -> None:
 
 def _journal(hold: Hold) -> AbandonedJournal:
     """The hold's journal with its lock; a writer of this machine that still has it is ended."""
-    path = journal_path(hold.journal)
+    path = journal_path(settings.DATA, hold.journal)
     deadline = time.monotonic() + _DYING
     while True:
         try:
@@ -181,7 +176,7 @@ def _apply(held: QuerySet[Delivery], hold: Hold, account: Account) -> int:
 
 def _left_behind() -> list[Path]:
     """Journals of holds that ended without them: their machine was away, or their worker could not write its end."""
-    folder = journal_path("-").parent
+    folder = journal_path(settings.DATA, "-").parent
     return sorted(folder.glob("*.journal")) if folder.exists() else []
 
 

@@ -10,6 +10,7 @@ import ssl
 import time
 from contextlib import suppress
 
+from .outcomes import break_in_words
 from .reading import Broken, Replies, Reply
 
 BLOCK = 65536
@@ -24,7 +25,7 @@ class Wire:
             # The dot is five bytes of its own; it must not wait for the acknowledgement of what went before.
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         except OSError as error:
-            raise Broken(in_words(error)) from error
+            raise Broken(break_in_words(error)) from error
         self._replies = Replies()
 
     @property
@@ -33,7 +34,7 @@ class Wire:
         try:
             return str(self._socket.getpeername()[0])
         except OSError as error:
-            raise Broken(in_words(error)) from error
+            raise Broken(break_in_words(error)) from error
 
     def secure(self, context: ssl.SSLContext, host: str, seconds: float) -> None:
         """From here on everything is encrypted, and the server is who its certificate says."""
@@ -44,7 +45,7 @@ class Wire:
             self._socket.settimeout(seconds)
             self._socket = context.wrap_socket(self._socket, server_hostname=host)
         except (OSError, ValueError) as error:
-            raise Broken(f"no verified TLS: {in_words(error)}") from error
+            raise Broken(f"no verified TLS: {break_in_words(error)}") from error
 
     def send(self, data: bytes, seconds: float) -> None:
         """All of it handed to the kernel, within the deadline."""
@@ -52,7 +53,7 @@ class Wire:
             self._socket.settimeout(seconds)
             self._socket.sendall(data)
         except OSError as error:
-            raise Broken(in_words(error)) from error
+            raise Broken(break_in_words(error)) from error
 
     def send_unless_spoken_to(self, data: bytes, seconds: float) -> Reply | None:
         """The same for what is long: where the server speaks before all has left, no more does; its reply.
@@ -69,7 +70,7 @@ class Wire:
                 with suppress(Broken):  # its last words may be there, though it is gone
                     if (reply := self.unasked()) is not None:
                         return reply
-                raise Broken(in_words(error)) from error
+                raise Broken(break_in_words(error)) from error
         return None
 
     def _send_some(self, data: memoryview, seconds: float) -> int:
@@ -109,7 +110,7 @@ class Wire:
         except (BlockingIOError, ssl.SSLWantReadError):
             return
         except OSError as error:
-            raise Broken(in_words(error)) from error
+            raise Broken(break_in_words(error)) from error
 
     def _receive(self, deadline: float) -> None:
         try:
@@ -119,19 +120,9 @@ class Wire:
             self._socket.settimeout(left)
             self._take(self._socket.recv(BLOCK))
         except OSError as error:
-            raise Broken(in_words(error)) from error
+            raise Broken(break_in_words(error)) from error
 
     def _take(self, received: bytes) -> None:
         if not received:
             raise Broken("the server closed the connection")
         self._replies.add(received)
-
-
-def in_words(error: Exception) -> str:
-    if isinstance(error, TimeoutError):
-        return "no answer in time"
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return error.verify_message
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+from django.conf import settings
+
 from publisher.delivery import ledger
 from publisher.delivery import sending as engine_room
 from publisher.delivery.batch import GROUP, Batch, Row
 from publisher.delivery.dialogue import Transaction
+from publisher.delivery.journal import journal_path
 from publisher.delivery.outcomes import Outcome, Result
 from publisher.delivery.replies import Phase
 from publisher.delivery.turns import Turns
-from publisher.models import Delivery, Digest
+from publisher.models import Delivery, Digest, Hold
 
 TAKEN = Outcome(Result.SENT, Phase.DOT, 250, "2.0.0", "250 2.0.0 kept as 42", "connection")
 NOBODY = Outcome(Result.FAILED, Phase.RCPT, 550, "5.1.1", "550 5.1.1 no such user", "recipient")
@@ -23,6 +28,10 @@ def batch_of(digest: Digest, size: int = 1000) -> Batch:
     assert digest.proof is not None
     turns: Turns[Row] = Turns(GROUP, GROUP)
     return Batch(digest, engine_room.Frame(digest, digest.proof), turns, most=size, connections=2)
+
+
+def journal_of(hold: Hold) -> Path:
+    return journal_path(settings.DATA, hold.journal)
 
 
 def ready(batch: Batch) -> list[Transaction]:

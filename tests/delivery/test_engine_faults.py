@@ -15,7 +15,6 @@ from publisher import digests, holders
 from publisher.delivery import batch as batches
 from publisher.delivery import ledger, statements, takeover
 from publisher.delivery import sending as engine_room
-from publisher.delivery.batch import journal_path
 from publisher.delivery.journal import AbandonedJournal, Journal
 from publisher.delivery.opening import mail_options
 from publisher.delivery.outcomes import Ended, Result
@@ -24,7 +23,7 @@ from publisher.delivery.replies import Phase
 from publisher.models import Delivery, Hold
 from workers.delivery import send
 
-from .batches import GREYLISTED, NOBODY, TAKEN, answer, batch_of, in_state, ready
+from .batches import GREYLISTED, NOBODY, TAKEN, answer, batch_of, in_state, journal_of, ready
 from .server import GOOD, Says
 
 DEAD = holders.me().rpartition("/")[0] + "/not-me"
@@ -201,7 +200,7 @@ def returning(sending, tmp_path):
     batch = batch_of(sending)
     ready(batch)
     batch.abandon()
-    path, away = journal_path(batch.hold.journal), tmp_path / "away"
+    path, away = journal_of(batch.hold), tmp_path / "away"
     path.rename(away)
     Hold.objects.update(holder=DEAD)
     takeover.recover()
@@ -278,14 +277,14 @@ def test_the_next_worker_of_a_machine_without_the_clock_reads_what_the_last_one_
 
 
 def test_of_two_who_take_over_at_once_the_second_leaves_it_to_the_first(sending, fallen):
-    with AbandonedJournal(journal_path(fallen.hold.journal)):
+    with AbandonedJournal(journal_of(fallen.hold)):
         assert takeover.recover() == 0
     assert takeover.recover() == 5
     assert ledger.counts(sending)["queued"] == 5
 
 
 def test_a_journal_that_cannot_be_read_does_not_stop_the_clock(sending, fallen):
-    path = journal_path(fallen.hold.journal)
+    path = journal_of(fallen.hold)
     path.unlink()
     path.mkdir()
     assert takeover.recover() == 5

@@ -17,11 +17,10 @@ from django.utils import timezone
 
 from publisher import epoch, holders, lifecycle
 from publisher.delivery import ledger, takeover
-from publisher.delivery.journal import AbandonedJournal, Journal
-from publisher.delivery.takeover import journal_path
+from publisher.delivery.journal import AbandonedJournal, Journal, journal_path
 from publisher.models import Epoch, Hold
 
-from .batches import BROKEN, NOBODY, SILENCE, TAKEN, answer, batch_of, in_state, ready
+from .batches import BROKEN, NOBODY, SILENCE, TAKEN, answer, batch_of, in_state, journal_of, ready
 
 DEAD = holders.me().rpartition("/")[0] + "/not-me"
 ELSEWHERE = "another-host/boot/1/1"
@@ -49,7 +48,7 @@ def states(sending):
 def test_the_journal_says_what_became_of_each(sending, fallen):
     assert takeover.recover() == 5
     assert states(sending) == {M[0]: "sent", M[1]: "failed", M[2]: "unknown", M[3]: "queued", M[4]: "queued"}
-    assert not journal_path(fallen.hold.journal).exists()
+    assert not journal_of(fallen.hold).exists()
     assert takeover.recover() == 0
 
 
@@ -57,7 +56,7 @@ def test_a_journal_that_cannot_be_removed_is_believed_and_said_and_goes_when_it_
     sending, fallen, monkeypatch, caplog
 ):
     """Its folder was put back read-only, say; a test may run as root, who can write there all the same."""
-    path, forget = journal_path(fallen.hold.journal), AbandonedJournal.forget
+    path, forget = journal_of(fallen.hold), AbandonedJournal.forget
 
     def refuse(found):
         raise PermissionError(13, "Permission denied")
@@ -75,7 +74,7 @@ def test_a_journal_that_cannot_be_removed_is_believed_and_said_and_goes_when_it_
 
 
 def test_after_a_power_cut_what_the_journal_does_not_say_is_unknown(sending, fallen):
-    path = journal_path(fallen.hold.journal)
+    path = journal_of(fallen.hold)
     head, _, rest = path.read_text().partition("\n")
     path.write_text(f"{head}-of-an-earlier-start\n{rest}")
     takeover.recover()
@@ -83,7 +82,7 @@ def test_after_a_power_cut_what_the_journal_does_not_say_is_unknown(sending, fal
 
 
 def test_a_last_line_that_was_cut_says_nothing(sending, fallen):
-    path = journal_path(fallen.hold.journal)
+    path = journal_of(fallen.hold)
     path.write_bytes(path.read_bytes() + f"sent {sending.deliveries.get(address=M[2]).pk} 250".encode())
     takeover.recover()
     assert in_state(sending, "unknown") == [M[2]]
@@ -92,7 +91,7 @@ def test_a_last_line_that_was_cut_says_nothing(sending, fallen):
 def test_without_the_journal_what_was_armed_is_unknown_and_a_journal_that_returns_corrects_it(
     sending, fallen, tmp_path
 ):
-    path, away = journal_path(fallen.hold.journal), tmp_path / "away"
+    path, away = journal_of(fallen.hold), tmp_path / "away"
     path.rename(away)
     takeover.recover()
     assert in_state(sending, "unknown") == M[:4]
@@ -107,7 +106,7 @@ def test_without_the_journal_what_was_armed_is_unknown_and_a_journal_that_return
 def test_who_wakes_when_another_machine_has_taken_over_leaves_its_journal_to_correct_that(sending, monkeypatch):
     batch = batch_of(sending)
     ready(batch)
-    path, hidden = journal_path(batch.hold.journal), "of-another-machine"
+    path, hidden = journal_of(batch.hold), "of-another-machine"
     Hold.objects.update(journal=hidden, holder=ELSEWHERE, until=timezone.now() - timedelta(seconds=1))
     takeover.recover()
     assert in_state(sending, "unknown") == M
@@ -124,7 +123,7 @@ def test_a_journal_that_returns_and_is_itself_in_doubt_frees_nothing(sending, tm
     answer(batch, *ready(batch), SILENCE)
     batch.abandon()
     Hold.objects.update(holder=DEAD)
-    path, away = journal_path(batch.hold.journal), tmp_path / "away"
+    path, away = journal_of(batch.hold), tmp_path / "away"
     path.rename(away)
     takeover.recover()
     away.rename(path)
@@ -133,7 +132,7 @@ def test_a_journal_that_returns_and_is_itself_in_doubt_frees_nothing(sending, tm
 
 
 def test_what_a_person_has_settled_meanwhile_is_left_alone_by_a_journal_that_returns(sending, fallen, tmp_path, ben):
-    path, away = journal_path(fallen.hold.journal), tmp_path / "away"
+    path, away = journal_of(fallen.hold), tmp_path / "away"
     path.rename(away)
     takeover.recover()
     ledger.settle(sending.deliveries.get(address=M[0]), "queued", by=ben, why="she asked for it")
@@ -143,7 +142,7 @@ def test_what_a_person_has_settled_meanwhile_is_left_alone_by_a_journal_that_ret
 
 
 def test_a_journal_that_returns_as_the_database_goes_away_is_heard_once_more(sending, fallen, tmp_path, monkeypatch):
-    path, away = journal_path(fallen.hold.journal), tmp_path / "away"
+    path, away = journal_of(fallen.hold), tmp_path / "away"
     path.rename(away)
     takeover.recover()
     away.rename(path)
@@ -186,7 +185,7 @@ def test_another_machines_worker_is_believed_until_its_lease_is_over(sending):
     batch = batch_of(sending)
     ready(batch)
     batch.abandon()
-    journal_path(batch.hold.journal).unlink()
+    journal_of(batch.hold).unlink()
     Hold.objects.update(holder=ELSEWHERE)
     assert takeover.recover() == 0
     Hold.objects.update(until=timezone.now() - timedelta(seconds=1))
@@ -204,7 +203,7 @@ sys.stdin.read()
 
 
 def test_a_stopped_worker_past_its_lease_is_ended_before_its_rows_are_taken(sending, fallen):
-    path = str(journal_path(fallen.hold.journal))
+    path = str(journal_of(fallen.hold))
     command = [sys.executable, "-c", HOLDS_THE_LOCK, path]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
         assert worker.stdout.readline() == b"held\n"
@@ -232,7 +231,7 @@ def write_journal(db, settings, tmp_path):
     settings.DATA = tmp_path
 
     def write(name, *, days):
-        journal = Journal(journal_path(name))
+        journal = Journal(journal_path(tmp_path, name))
         journal.close(keep=True)
         then = time.time() - days * 24 * 3600
         os.utime(journal.path, (then, then))
@@ -270,7 +269,7 @@ def test_an_old_journal_without_a_hold_is_kept_until_a_person_confirms_that_this
 
 def test_an_old_journal_whose_hold_is_open_stays_with_its_worker(sending):
     batch = batch_of(sending)
-    path = journal_path(batch.hold.journal)
+    path = journal_of(batch.hold)
     os.utime(path, (0, 0))
     takeover.recover()
     assert path.exists()
