@@ -16,8 +16,9 @@ from django.utils import timezone
 from . import attention, budgets, checkups, epoch, handing, joining, links, prices, reach, tokens
 from .bounces import mailbox
 from .delivery import keys, manners, paces, parcels
-from .delivery.conversation import Conversation, Timeouts
+from .delivery.conversation import Conversation
 from .delivery.limits import LimitsWrong
+from .delivery.outcomes import Timeouts
 from .delivery.providers import Provider
 from .delivery.relays import Relay, RelayWrong, parse_relays
 from .lifecycle import Refusal

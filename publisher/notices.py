@@ -11,7 +11,8 @@ from django.utils import timezone
 from . import epoch, holders, letters, links
 from .delivery import message, parcels
 from .delivery.addresses import CannotBuild
-from .delivery.conversation import Conversation, Outcome, Result
+from .delivery.conversation import Conversation
+from .delivery.outcomes import Outcome, Result
 from .delivery.providers import Provider
 from .delivery.relays import Relay, RelayWrong
 from .delivery.sending import Frame, Stopped, pick_way

@@ -17,10 +17,11 @@ from django.utils import timezone
 
 from .. import reach
 from ..delivery import keys, parcels
-from ..delivery.addresses import AddressRefused, ascii_host
-from ..delivery.conversation import Conversation, Phase, Timeouts
-from ..delivery.message import CannotBuild
+from ..delivery.addresses import AddressRefused, CannotBuild, ascii_host
+from ..delivery.conversation import Conversation
+from ..delivery.outcomes import Timeouts
 from ..delivery.relays import Relay, is_loopback, parse_relays
+from ..delivery.replies import Phase
 from ..delivery.sending import Frame
 from ..delivery.statements import Due
 from ..lifecycle import Refusal

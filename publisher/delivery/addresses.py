@@ -50,8 +50,3 @@ def ascii_host(name: str) -> str:
     if not _DOMAIN.fullmatch(name) or any(len(label) > 63 for label in name.split(".")):
         raise AddressRefused(f"{name!r} is not a domain.")
     return name
-
-
-def needs_smtputf8(address: str) -> bool:
-    """Only a relay that offers SMTPUTF8 can carry this address: its local part is not ASCII (RFC 6531)."""
-    return not address.rpartition("@")[0].isascii()

@@ -113,7 +113,7 @@ class Assembly:
         """The whole message for the recipient, a (name, address), with the member's values in their places.
 
         Raises CannotBuild: HeaderRefused, AddressRefused, or for a link without a value. Non-ASCII before an @ stays
-        as it is: see needs_smtputf8.
+        as it is, for relays that offer SMTPUTF8 (RFC 6531).
         """
         return b"".join(self.pieces(recipient=recipient, values=values, message_id=message_id))
 

@@ -30,8 +30,9 @@ from .claims import due_rows, suppressed_among
 from .declined import Declined
 from .dialogue import Transaction
 from .journal import Journal, journal_path
-from .outcomes import Outcome, Phase, Result, made, refusal_in_words, taken
+from .outcomes import Outcome, Result, made, refusal_in_words, taken
 from .relays import Relay
+from .replies import Phase
 from .rows import Frame, Row
 from .statements import Due, Written
 from .stay import Stay

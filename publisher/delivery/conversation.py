@@ -18,22 +18,9 @@ from .addresses import AddressRefused, ascii_domain, ascii_host
 from .opening import Offers, Step, checked, mail_options, opening
 from .outcomes import BY_THE_BOOK, Ended, Outcome, Result, Timeouts, broken, made, refused
 from .reading import Broken, Reply
-from .relays import Encryption, Relay, RelayWrong, parse_relays
-from .replies import Phase, Scope
+from .relays import Relay
+from .replies import Phase
 from .wire import Wire
-
-__all__ = [
-    "Conversation",
-    "Encryption",
-    "Outcome",
-    "Phase",
-    "Relay",
-    "RelayWrong",
-    "Result",
-    "Scope",
-    "Timeouts",
-    "parse_relays",
-]
 
 
 class Conversation:

@@ -21,9 +21,9 @@ from typing import Protocol
 from .. import faults
 from .connection import Connection, Place
 from .dialogue import Dialogue, Keeper, Transaction
-from .outcomes import BY_THE_BOOK, Outcome, Phase, Result, Timeouts, break_in_words, broken
+from .outcomes import BY_THE_BOOK, Outcome, Result, Timeouts, break_in_words, broken
 from .relays import Relay
-from .replies import NO_RELAYING
+from .replies import NO_RELAYING, Phase
 
 logger = logging.getLogger(__name__)
 

@@ -72,14 +72,6 @@ class Lanes(Generic[T]):
         #: stall of the relay moves it as it moves each lane's, where a mean would call slow whoever was under way.
         self._usual = 0.0
 
-    def __len__(self) -> int:
-        """How many rows wait here; those under way are not counted."""
-        return sum(len(lane.rows) for place in self._places() for lane in place)
-
-    @property
-    def under_way(self) -> int:
-        return self._under
-
     def put(self, row: T, domain: str) -> None:
         lane = self._lanes.get(domain) or self._open(domain)
         lane.rows.append(row)

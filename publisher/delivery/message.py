@@ -9,19 +9,8 @@ from datetime import datetime
 from functools import lru_cache
 
 from ..letters import Letter
-from .addresses import AddressRefused, CannotBuild, ascii_domain, ascii_host, needs_smtputf8
+from .addresses import ascii_host
 from .assembly import Assembly
-from .headers import HeaderRefused
-
-__all__ = [
-    "AddressRefused",
-    "CannotBuild",
-    "HeaderRefused",
-    "ascii_domain",
-    "build",
-    "message_id",
-    "needs_smtputf8",
-]
 
 _host = lru_cache(maxsize=64)(ascii_host)
 

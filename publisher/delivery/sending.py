@@ -58,13 +58,13 @@ class Stopped(Exception):
     """
 
 
-def send_batch(digest: Digest, *, size: int | None = None) -> int:
+def send_batch(digest: Digest) -> int:
     """Claim a batch of the digest and send it; how many rows were claimed.
 
     Stopped where a person must look first. Where all relays break off, the digest rests: each time twice as long.
     """
     assert digest.proof is not None
-    most = size or settings.CLAIM_SIZE
+    most = settings.CLAIM_SIZE
     if epoch.doubt():
         return 0  # every page says so
     engine, turns = mine(digest.proof.sender["email"])

@@ -8,11 +8,12 @@ from django.conf import settings
 
 from publisher.delivery import ledger
 from publisher.delivery import sending as engine_room
-from publisher.delivery.batch import GROUP, Batch, Row
+from publisher.delivery.batch import GROUP, Batch
 from publisher.delivery.dialogue import Transaction
 from publisher.delivery.journal import journal_path
 from publisher.delivery.outcomes import Outcome, Result
 from publisher.delivery.replies import Phase
+from publisher.delivery.rows import Row
 from publisher.delivery.turns import Turns
 from publisher.models import Delivery, Digest, Hold
 

@@ -17,9 +17,6 @@ from typing import Any
 
 import django
 
-#: Rows of a batch: a few groups of each connection, and soon over.
-SIZE = 8
-
 
 def main(members: int) -> None:
     django.setup()
@@ -59,7 +56,7 @@ def send(digest: Any) -> None:
     importlib.reload(faults)
     code = 1
     try:
-        while sending.send_batch(digest, size=SIZE):
+        while sending.send_batch(digest):
             pass
         code = 0
     except BaseException:

@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from publisher.delivery.conversation import Conversation, Outcome, Phase, Relay, Result, Timeouts
+from publisher.delivery.conversation import Conversation
 from publisher.delivery.dialogue import Transaction
 from publisher.delivery.engine import Engine
+from publisher.delivery.outcomes import Outcome, Result, Timeouts
+from publisher.delivery.relays import Relay
+from publisher.delivery.replies import Phase
 
 from .certificates import Authority
 from .in_line import InLine

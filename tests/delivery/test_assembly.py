@@ -16,10 +16,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from publisher.delivery.addresses import AddressRefused
+from publisher.delivery.addresses import AddressRefused, CannotBuild
 from publisher.delivery.assembly import Assembly
 from publisher.delivery.headers import HeaderRefused, mailbox
-from publisher.delivery.message import CannotBuild, build
+from publisher.delivery.message import build
 from publisher.delivery.quoted_printable import encoded
 from publisher.letters import Letter
 from publisher.merge import fill

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from publisher.delivery.conversation import Outcome, Result
+from publisher.delivery.outcomes import Outcome, Result
 
 from .behaviours import TABLE
 from .certificates import Authority

@@ -4,7 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from publisher.delivery.conversation import Conversation, Outcome, Phase, Relay, Result, Timeouts
+from publisher.delivery.conversation import Conversation
+from publisher.delivery.outcomes import Outcome, Result, Timeouts
+from publisher.delivery.relays import Relay
+from publisher.delivery.replies import Phase
 
 from .conftest import CLOSE, GOOD, SILENCE, Action, Closing, Server, Split
 

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
-from publisher.delivery.conversation import Conversation, Outcome, Phase, Relay, Result, Timeouts
+from publisher.delivery.conversation import Conversation
+from publisher.delivery.outcomes import Outcome, Result, Timeouts
+from publisher.delivery.relays import Relay
+from publisher.delivery.replies import Phase
 from publisher.delivery.wire import Wire
 
 from .certificates import Authority

@@ -213,12 +213,14 @@ def test_a_relay_that_denies_everybody_for_now_lets_the_digest_rest(to_many_doma
     assert ledger.counts(digest)["queued"] >= 44
 
 
-def test_what_a_relay_took_in_an_earlier_batch_does_not_speak_for_it(to_many_domains, serve, relays):
+def test_what_a_relay_took_in_an_earlier_batch_does_not_speak_for_it(to_many_domains, serve, relays, settings):
     """Its connections are kept; what it thinks of us may have changed."""
     digest = to_many_domains(60)
     relay = serve(good=PIPELINING)
     relays(relay)
-    engine_room.send_batch(digest, size=10)
+    settings.CLAIM_SIZE = 10
+    engine_room.send_batch(digest)
+    settings.CLAIM_SIZE = 1000
     relay.script["RCPT"] = "454 4.7.1 Relay access denied"
     engine_room.send_batch(digest)
     digest.refresh_from_db()
@@ -303,11 +305,12 @@ def test_many_rows_of_a_domain_that_rests_do_not_keep_those_behind_them_waiting(
     assert not Delivery.objects.filter(state="queued", due_at__lt=timezone.now() + timedelta(minutes=8)).exists()
 
 
-def test_a_worker_does_not_hold_on_to_rows_of_a_domain_that_rests(sending, serve, relays):
+def test_a_worker_does_not_hold_on_to_rows_of_a_domain_that_rests(sending, serve, relays, settings):
+    settings.CLAIM_SIZE = 5
     relays(serve(good=PIPELINING))
     paces.rest("members.example", timezone.now())
     Pace.objects.update(resting_until=timezone.now() + timedelta(minutes=9))
-    assert engine_room.send_batch(sending, size=5) == 5
+    assert engine_room.send_batch(sending) == 5
     assert not Delivery.objects.filter(state="queued", due_at__lt=timezone.now() + timedelta(minutes=8)).exists()
 
 
@@ -326,7 +329,7 @@ def test_a_relay_that_ends_each_session_after_a_letter_puts_nobody_off(sending, 
 def test_many_rows_of_a_domain_with_a_low_rate_leave_room_for_those_behind_them(
     sending, make_members, serve, relays, settings
 ):
-    settings.TURN, settings.DOMAINS = 1, "members.example:rate=0.1"
+    settings.TURN, settings.CLAIM_SIZE, settings.DOMAINS = 1, 20, "members.example:rate=0.1"
     server = serve(good=PIPELINING)
     relays(server)
     Delivery.objects.filter(address=M[4]).update(address="x@elsewhere.example")
@@ -334,5 +337,5 @@ def test_many_rows_of_a_domain_with_a_low_rate_leave_room_for_those_behind_them(
     for each in make_members(40, prefix="more"):
         Delivery.objects.create(digest=sending, member=each, address=each.email, state="queued", due_at=before)
     for _ in range(4):
-        engine_room.send_batch(sending, size=20)
+        engine_room.send_batch(sending)
     assert [address for address in taken(server) if "@members" not in address] == ["x@elsewhere.example"]

@@ -46,7 +46,11 @@ def database_of_its_own() -> Iterator[dict[str, str]]:
 def mortal(place: Path, port: int) -> Iterator[Callable[[str], dict[str, Any]]]:
     """Sends with this fault, and tells what is left of it."""
     with database_of_its_own() as database:
-        ours = {"PUBLISHER_SMTP_URL": f"smtp://127.0.0.1:{port}", "PUBLISHER_CONNECTIONS": str(CONNECTIONS)}
+        ours = {
+            "PUBLISHER_SMTP_URL": f"smtp://127.0.0.1:{port}",
+            "PUBLISHER_CONNECTIONS": str(CONNECTIONS),
+            "PUBLISHER_CLAIM_SIZE": "8",  # a few groups of each connection, and soon over
+        }
         command = [sys.executable, "-m", "tests.delivery.mortal", str(MEMBERS)]
         with subprocess.Popen(
             command, env=environment(place, **ours, **database), cwd=ROOT, text=True, stdin=subprocess.PIPE,

@@ -80,11 +80,11 @@ def states(digest: Digest) -> dict[str, int]:
 
 
 def test_a_domain_with_a_rate_gets_its_letters_in_time_and_the_others_at_once(serve, sending_to, settings):
-    settings.DOMAINS = "slow.example:rate=0.02"
+    settings.DOMAINS, settings.CLAIM_SIZE = "slow.example:rate=0.02", 100
     server = serve(good=PIPELINING)
     digest = sending_to(server, at("slow.example", 5) + at("fast.example", 20))
     # More than it has: only when the next slice is claimed are the rows that must wait given back.
-    send_batch(digest, size=100)
+    send_batch(digest)
     assert mailed(server) == {"slow.example": 1, "fast.example": 20}
     assert states(digest) == {"sent": 21, "queued": 4}
 
@@ -187,9 +187,9 @@ def test_who_waits_for_a_silent_domain_goes_on_with_the_others_when_its_batch_is
     serve, sending_to, settings, monkeypatch
 ):
     monkeypatch.setattr("publisher.delivery.stay.IDLE_AFTER", 0.05)
-    settings.CONNECTIONS = 4
+    settings.CONNECTIONS, settings.CLAIM_SIZE = 4, 30
     server, digest = beside_silence(serve, sending_to, 2)
-    send_batch(digest, size=30)
+    send_batch(digest)
     assert first_domains(server) == FAST
     assert states(digest)["sent"] == len(server.log) >= 121
 

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from publisher.delivery.conversation import Conversation, Outcome, Relay, Result
+from publisher.delivery.conversation import Conversation
 from publisher.delivery.message import build
+from publisher.delivery.outcomes import Outcome, Result
+from publisher.delivery.relays import Relay
 from publisher.letters import Letter
 
 from .conftest import Sandbox
