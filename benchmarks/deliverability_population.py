@@ -14,8 +14,8 @@ from datetime import datetime
 
 from publisher import letters, links
 from publisher.delivery.addresses import CannotBuild
+from publisher.delivery.frame import Frame
 from publisher.delivery.keys import Kind, make, use
-from publisher.delivery.sending import Frame
 from publisher.delivery.statements import Due
 from publisher.models import Digest, Proof, Publication
 

@@ -12,11 +12,13 @@ from . import epoch, holders, letters, links
 from .delivery import message, parcels
 from .delivery.addresses import CannotBuild
 from .delivery.conversation import Conversation
+from .delivery.frame import Frame
 from .delivery.outcomes import Outcome, Result
 from .delivery.providers import Provider
 from .delivery.relays import Relay, RelayWrong
-from .delivery.sending import Frame, Stopped, pick_way
 from .delivery.statements import Due
+from .delivery.suspicion import Stopped
+from .delivery.ways import pick_way
 from .handing import hand_over
 from .lifecycle import Overtaken, Refusal, move, note
 from .models import Digest, Member, Notice, Person, Publication, Subscription

@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from publisher import digests, epoch, joining, notices
 from publisher.delivery import ledger, sending, takeover
+from publisher.delivery.suspicion import Stopped
 from publisher.handing import hand_over
 from publisher.lifecycle import Overtaken, Refusal
 from publisher.models import Digest
@@ -49,7 +50,7 @@ def send(digest_id: int) -> None:
         return
     try:
         sent = sending.send_batch(digest)
-    except (sending.Stopped, Refusal) as problem:
+    except (Stopped, Refusal) as problem:
         _pause(digest, str(problem))
         return
     except (OperationalError, InterfaceError):

@@ -19,10 +19,10 @@ from .. import reach
 from ..delivery import keys, parcels
 from ..delivery.addresses import AddressRefused, CannotBuild, ascii_host
 from ..delivery.conversation import Conversation
+from ..delivery.frame import Frame
 from ..delivery.outcomes import Timeouts
 from ..delivery.relays import Relay, is_loopback, parse_relays
 from ..delivery.replies import Phase
-from ..delivery.sending import Frame
 from ..delivery.statements import Due
 from ..lifecycle import Refusal
 from ..models import Proof, Publication

@@ -18,7 +18,8 @@ each file begins with its own promise:
                    suspicion          when refusals and doubts are so many that a person must look
                    retries            what an outcome makes of a row, and when it is tried again
 
-    the bytes      assembly           the letter, encoded once; a member's values are spliced in
+    the bytes      frame              what is the same in all messages of a digest, and which headers there are
+                   assembly           the letter, encoded once; a member's values are spliced in
                    message            one message alone, and the ID that all attempts at it share
                    headers            names, subjects and links that stay in their lines
                    quoted_printable   text in pieces that can be put together
@@ -26,7 +27,8 @@ each file begins with its own promise:
                    dkim               the signatures
                    keys               what they are made with
 
-    the wire       relays             where to, as it was set
+    the wire       ways               relays or a provider, and the engine that a thread keeps
+                   relays             where to, as it was set
                    opening            greeting, EHLO, STARTTLS, AUTH
                    dialogue           MAIL to dot without a socket, and what became of each message
                    connection         one socket, its TLS and its time limits

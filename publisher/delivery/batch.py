@@ -29,11 +29,12 @@ from .addresses import AddressRefused, CannotBuild, ascii_domain
 from .claims import due_rows, suppressed_among
 from .declined import Declined
 from .dialogue import Transaction
+from .frame import Frame
 from .journal import Journal, journal_path
 from .outcomes import Outcome, Result, made, refusal_in_words, taken
 from .relays import Relay
 from .replies import Phase
-from .rows import Frame, Row
+from .rows import Row
 from .statements import Due, Written
 from .stay import Stay
 from .suspicion import Suspicion

@@ -1,6 +1,6 @@
 """Header lines as RFC 5322 and RFC 2047 want them, folded so that no address and no link breaks.
 
-Which headers a letter has says sending.py; its Message-ID is made in message.py.
+Which headers a letter has says frame.py; its Message-ID is made in message.py.
 
 By hand, because the standard library folds a long List-Unsubscribe link into encoded-words, which no receiver
 decodes there, and lets some line ends through into headers (CVE-2026-1299). What is written here parses back

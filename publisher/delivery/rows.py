@@ -1,11 +1,9 @@
-"""One row of the ledger in a worker's hands, and what its letter is made with."""
+"""One row of the ledger in a worker's hands."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from .statements import Due
 
@@ -23,14 +21,3 @@ class Row:
     armed: bool = False
     intended: bool = False
     settled: bool = False
-
-
-class Frame(Protocol):
-    """What is the same in every member's message."""
-
-    @property
-    def size(self) -> int: ...
-
-    def sender_for(self, due: Due) -> str: ...
-
-    def pieces(self, due: Due) -> Sequence[bytes]: ...

@@ -21,6 +21,14 @@ MOST_DOUBTS = 3
 R = TypeVar("R")
 
 
+class Stopped(Exception):
+    """A person is needed before anything more is sent; the text says why.
+
+    A relay refuses us and no address, too much is in doubt, the list seems wrong, the canary did not fare well, or
+    there is no way out at all.
+    """
+
+
 class Suspicion(Generic[R]):
     """One batch's. What is said of a refusal or a doubt is why to stop; "" where it is no reason yet."""
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from django.conf import settings
 
-from publisher.delivery import ledger
-from publisher.delivery import sending as engine_room
+from publisher.delivery import frame as frames
+from publisher.delivery import ledger, ways
 from publisher.delivery.batch import GROUP, Batch
 from publisher.delivery.dialogue import Transaction
 from publisher.delivery.journal import journal_path
@@ -28,7 +28,13 @@ BROKEN = Outcome(Result.DEFERRED, Phase.BODY, None, None, "the server closed the
 def batch_of(digest: Digest, size: int = 1000) -> Batch:
     assert digest.proof is not None
     turns: Turns[Row] = Turns(GROUP, GROUP)
-    return Batch(digest, engine_room.Frame(digest, digest.proof), turns, most=size, connections=2)
+    return Batch(digest, frames.Frame(digest, digest.proof), turns, most=size, connections=2)
+
+
+def forget_all() -> None:
+    """What comes next is done as by a worker that has just begun."""
+    ways.forget()
+    frames._kept.__dict__.clear()
 
 
 def journal_of(hold: Hold) -> Path:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from publisher.delivery import parcels, sending
+from publisher.delivery import parcels, ways
 
 from .certificates import Authority
 from .provider_server import KEY, Provider
@@ -37,7 +37,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def provider() -> Iterator[Provider]:
     server = Provider()
     yield server
-    sending.hang_up()
+    ways.hang_up()
     server.stop()
 
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 from publisher.delivery import batch as batches
 from publisher.delivery import couriers, parcels, statements
 from publisher.delivery import sending as engine_room
+from publisher.delivery.suspicion import Stopped
 from publisher.models import Digest
 
 from .batches import counted, in_state
@@ -66,7 +67,7 @@ def test_a_key_that_is_refused_when_the_turn_is_over_stops_the_sending_too(sendi
     provider = through("resend")
     settings.TURN, provider.delay = 1, 1.5
     provider.fault(times=None, status=401, body="{}")
-    with pytest.raises(engine_room.Stopped, match="refused us in the phase AUTH"):
+    with pytest.raises(Stopped, match="refused us in the phase AUTH"):
         engine_room.send_batch(sending)
     assert counted(sending) == {"queued": 5}
 
@@ -108,7 +109,7 @@ def test_a_refused_key_stops_the_sending_whatever_becomes_of_the_others_under_wa
     provider.fault(match=M[0], status=401, body="{}")
     if other:
         provider.fault(times=2, **other)
-    with pytest.raises(engine_room.Stopped, match="refused us in the phase AUTH"):
+    with pytest.raises(Stopped, match="refused us in the phase AUTH"):
         engine_room.send_batch(sending)
     assert provider.mailed() == (Counter() if other else Counter(M[1:3]))
     assert len(provider.requests) == 3

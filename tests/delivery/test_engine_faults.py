@@ -23,7 +23,7 @@ from publisher.delivery.replies import Phase
 from publisher.models import Delivery, Hold
 from workers.delivery import send
 
-from .batches import GREYLISTED, NOBODY, TAKEN, answer, batch_of, in_state, journal_of, ready
+from .batches import GREYLISTED, NOBODY, TAKEN, answer, batch_of, forget_all, in_state, journal_of, ready
 from .server import GOOD, Says
 
 DEAD = holders.me().rpartition("/")[0] + "/not-me"
@@ -48,8 +48,7 @@ def _an_engine_of_its_own():
     for path in takeover._left_behind():
         path.unlink()
     yield
-    engine_room.hang_up()
-    engine_room._mine.__dict__.clear()
+    forget_all()
 
 
 def mailed(connected):

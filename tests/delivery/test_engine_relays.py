@@ -12,8 +12,10 @@ from publisher.delivery import batch as batches
 from publisher.delivery import engine as engines
 from publisher.delivery import ledger, paces
 from publisher.delivery import sending as engine_room
+from publisher.delivery.suspicion import Stopped
 from publisher.models import Delivery, Pace
 
+from .batches import forget_all
 from .conftest import SILENCE
 from .server import GOOD, Gone, Says
 
@@ -45,8 +47,7 @@ M = [f"m{n}@members.example" for n in range(5)]
 @pytest.fixture(autouse=True)
 def _an_engine_of_its_own():
     yield
-    engine_room.hang_up()
-    engine_room._mine.__dict__.clear()
+    forget_all()
 
 
 @pytest.fixture
@@ -285,7 +286,7 @@ def test_who_is_refused_for_our_sake_by_a_relay_that_takes_others_is_put_off(sen
 @pytest.mark.parametrize("phase", ["MAIL", "RCPT"])
 def test_where_each_relay_refuses_us_a_person_is_asked(phase, sending, serve, relays):
     relays(*(serve({phase: "550 5.7.1 Not from you"}, good=PIPELINING) for _ in range(2)))
-    with pytest.raises(engine_room.Stopped, match=f"refused us in the phase {phase}"):
+    with pytest.raises(Stopped, match=f"refused us in the phase {phase}"):
         engine_room.send_batch(sending)
     assert ledger.counts(sending)["queued"] == 5
 

@@ -11,7 +11,8 @@ import pytest
 from django.utils import timezone
 
 from publisher import digests, members
-from publisher.delivery import doubts, evidence, ledger, sending, statements
+from publisher.delivery import doubts, evidence, ledger, statements
+from publisher.delivery.frame import Frame
 from publisher.lifecycle import Refusal
 from publisher.models import Delivery, Digest, Event, Hold, Member
 
@@ -83,7 +84,7 @@ def reconciled(digest, logs, *, by=None, absent=False, zone="UTC"):
 
 
 def test_the_message_id_to_look_for_is_the_one_that_is_sent(doubted):
-    frame, row = sending.Frame(doubted, doubted.proof), unknown(doubted).get()
+    frame, row = Frame(doubted, doubted.proof), unknown(doubted).get()
     (due,) = statements.due(doubted.pk, doubted.publication_id, "unknown", 1, timezone.now())
     sent = email.message_from_bytes(frame.message(due))
     assert doubts.message_ids([row]) == {row.pk: sent["Message-ID"]}

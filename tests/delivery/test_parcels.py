@@ -15,6 +15,8 @@ from django.utils import timezone
 from publisher import checks, digests, links, members, notices
 from publisher.delivery import doubts, ledger, parcels, statements
 from publisher.delivery import sending as engine_room
+from publisher.delivery.frame import frame_of
+from publisher.delivery.suspicion import Stopped
 from publisher.lifecycle import Refusal
 from publisher.merge import fill
 from publisher.models import Delivery, Digest, Member, Notice
@@ -99,7 +101,7 @@ def filled(template: str, leave: str, digest: Digest) -> str:
 
 def test_mailgun_is_given_our_bytes(sending, through):
     provider = through("mailgun")
-    frame = engine_room.frame_of(sending, sending.proof)
+    frame = frame_of(sending, sending.proof)
     due = statements.due(sending.pk, sending.publication_id, "queued", 5, timezone.now())
     ours = {each.address: frame.message(each) for each in due}
     engine_room.send_batch(sending)
@@ -142,7 +144,7 @@ def test_a_refused_address_fails_alone(sending, through, name, status, body):
 def test_a_refused_key_stops_the_sending_at_once_and_suppresses_nobody(sending, through, status, body):
     provider = through("resend")
     provider.fault(times=None, status=status, body=body)
-    with pytest.raises(engine_room.Stopped, match="refused us in the phase AUTH"):
+    with pytest.raises(Stopped, match="refused us in the phase AUTH"):
         engine_room.send_batch(sending)
     assert len(provider.requests) <= 3
     assert provider.accepted == []
@@ -152,7 +154,7 @@ def test_a_refused_key_stops_the_sending_at_once_and_suppresses_nobody(sending, 
 def test_a_wrong_key_is_refused_by_the_provider_itself(sending, through, settings):
     provider = through("postmark")
     settings.MAIL_PROVIDER_KEY = "wrong"
-    with pytest.raises(engine_room.Stopped, match="AUTH"):
+    with pytest.raises(Stopped, match="AUTH"):
         engine_room.send_batch(sending)
     assert provider.accepted == []
 
@@ -161,7 +163,7 @@ def test_a_wrong_key_is_refused_by_the_provider_itself(sending, through, setting
 def test_refusals_of_us_pause_when_there_are_a_few_and_nobody_was_taken(sending, through, status):
     provider = through("postmark")
     provider.fault(times=None, status=status, body="{}", headers={"Location": provider.url("postmark")})
-    with pytest.raises(engine_room.Stopped, match="refused us in the phase DOT"):
+    with pytest.raises(Stopped, match="refused us in the phase DOT"):
         engine_room.send_batch(sending)
     assert (provider.accepted, len(provider.requests)) == ([], 5)
     assert counted(sending) == {"queued": 5}

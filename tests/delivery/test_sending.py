@@ -13,6 +13,8 @@ from django.utils import timezone
 from publisher import digests, epoch, links
 from publisher.delivery import batch, keys, ledger, statements
 from publisher.delivery import sending as batches
+from publisher.delivery.frame import Frame
+from publisher.delivery.suspicion import Stopped
 from publisher.lifecycle import Refusal
 from publisher.models import Delivery, Epoch, Member
 from workers.delivery import send
@@ -100,9 +102,9 @@ def test_nothing_of_one_member_is_in_the_mail_of_another(sending, connected, mem
 
 
 def test_a_mail_sent_again_is_the_same_mail(sending, connected):
-    frame = batches.Frame(sending, sending.proof)
+    frame = Frame(sending, sending.proof)
     row, *_ = statements.due(sending.pk, sending.publication_id, "queued", 1, timezone.now())
-    assert frame.message(row) == batches.Frame(sending, sending.proof).message(row)
+    assert frame.message(row) == Frame(sending, sending.proof).message(row)
 
 
 def test_the_link_in_the_header_leaves_with_one_post(sending, connected, client, members, publication):
@@ -134,7 +136,7 @@ def test_a_close_after_the_dot_is_unknown_is_not_sent_again_and_the_rest_goes_on
 
 def test_a_relay_that_breaks_off_after_each_letter_is_stopped_before_there_are_many_doubts(sending, connected):
     connected.fault("mail", "accept_close", "dot", times=None)
-    with pytest.raises(batches.Stopped, match="broke off after a letter 3 times in a row"):
+    with pytest.raises(Stopped, match="broke off after a letter 3 times in a row"):
         batches.send_batch(sending)
     assert ledger.counts(sending) | {"unknown": 3, "queued": 2} == ledger.counts(sending)
 
@@ -161,7 +163,7 @@ def test_greylisting_is_tried_again_later_and_then_arrives_once(sending, connect
 
 def test_a_relay_that_refuses_us_stops_the_sending_and_suppresses_nobody(sending, connected):
     connected.fault("mail", "5xx", "mail", code=550, text="5.7.1 not allowed to send", times=None)
-    with pytest.raises(batches.Stopped, match="The mail server refused us"):
+    with pytest.raises(Stopped, match="The mail server refused us"):
         batches.send_batch(sending)
     assert ledger.counts(sending)["queued"] == 5
     assert mailed(connected) == []

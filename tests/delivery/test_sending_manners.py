@@ -18,13 +18,13 @@ from django.utils import timezone
 
 from publisher import digests
 from publisher.delivery import ledger, paces
-from publisher.delivery import sending as engine_room
 from publisher.delivery.batch import GROUP
-from publisher.delivery.sending import Stopped, send_batch
+from publisher.delivery.sending import send_batch
+from publisher.delivery.suspicion import Stopped
 from publisher.models import Delivery, Digest, Member, Subscription, Suppression
 from workers.delivery import send
 
-from .batches import batch_of
+from .batches import batch_of, forget_all
 from .server import CLOSE, GOOD, Closing, Says, Server, Talk
 
 PIPELINING = GOOD | {"EHLO": b"250-mail.example.org\r\n250-SIZE 100000000\r\n250 PIPELINING\r\n"}
@@ -37,8 +37,7 @@ Sending = Callable[..., Digest]
 @pytest.fixture(autouse=True)
 def _a_worker_of_its_own() -> Iterator[None]:
     yield
-    engine_room.hang_up()
-    engine_room._mine.__dict__.clear()
+    forget_all()
 
 
 @pytest.fixture
@@ -111,7 +110,7 @@ def test_a_domain_that_asks_for_patience_rests_for_this_worker_and_the_next(serv
     # What was armed by then still goes.
     assert found == {"sent": len(server.log), "deferred": 3, "queued": 297 - len(server.log)}
     assert len(server.log) < 2 * GROUP
-    engine_room._mine.__dict__.clear()
+    forget_all()
     while send_batch(digest):
         pass
     assert states(digest) == found

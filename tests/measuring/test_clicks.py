@@ -9,7 +9,7 @@ import pytest
 from django.utils import timezone
 
 from publisher import clicks, digests, links, proofs
-from publisher.delivery.sending import Frame
+from publisher.delivery.frame import Frame
 from publisher.delivery.statements import Due
 from publisher.models import Click, Digest, MeasuringConsent, Reading, Subscription
 
