@@ -44,7 +44,7 @@ State = Delivery.State
 #: Rows that are armed at once: with a machine and its journal so many are lost to doubt.
 GROUP = 64
 #: So many messages are made before their turn. Signed ones take their time, and the relays should not wait meanwhile.
-AHEAD = 7
+MADE_AHEAD = 7
 #: Rows claimed in one transaction. More would keep everybody else waiting for the database.
 SLICE = 1000
 #: Whether a member may still be mailed is asked again of rows that were claimed longer ago than this.
@@ -150,7 +150,7 @@ class Batch:
 
     def _make_ahead(self) -> None:
         """Some of those whose turn comes next: one after the other they take half the time."""
-        for each in islice(self._ready, AHEAD):
+        for each in islice(self._ready, MADE_AHEAD):
             with suppress(CannotBuild):  # said when its turn comes
                 each.message = each.message or self.frame.pieces(each.row.due)
 

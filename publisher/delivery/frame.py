@@ -59,7 +59,7 @@ class Frame:
         self.domain = self.sender.rpartition("@")[2]
         self._leave = links.leaver(publication.pk)
         self._digest_id, self._agreed = digest.pk, _agreed(publication, proof)
-        self._message_id = message.message_ids(proof.sha256, self.domain)
+        self._message_id = message.id_maker(proof.sha256, self.domain)
         self._returns = settings.BOUNCE_ADDRESS or (_AT_PROVIDER if settings.MAIL_PROVIDER.strip() else "")
         assert digest.started_at is not None
         assembly = partial(

@@ -22,7 +22,7 @@ from . import audiences, statements
 
 State = Delivery.State
 _OPEN = tuple(state for state in State if state not in Delivery.SETTLED)
-FIRST_REST, LONGEST_REST = timedelta(seconds=30), timedelta(minutes=10)
+DIGEST_FIRST_REST, DIGEST_LONGEST_REST = timedelta(seconds=30), timedelta(minutes=10)
 #: Members frozen in one transaction: somebody who leaves meanwhile waits no longer than it takes.
 CHUNK = 2000
 #: Seconds that are left to others between two chunks, at most.
@@ -120,7 +120,7 @@ def rest(digest: Digest, why: str, at_least: timedelta = timedelta(0)) -> int:
     """Let the digest rest after its relay broke off so, longer each time; how often it broke off in a row."""
     Digest.objects.filter(pk=digest.pk).update(breaks=F("breaks") + 1)
     digest.refresh_from_db(fields=["breaks"])
-    pause = max(min(FIRST_REST * 2 ** min(digest.breaks - 1, 10), LONGEST_REST), at_least)
+    pause = max(min(DIGEST_FIRST_REST * 2 ** min(digest.breaks - 1, 10), DIGEST_LONGEST_REST), at_least)
     Digest.objects.filter(pk=digest.pk).update(resting_until=timezone.now() + pause, resting_why=why[:500])
     return digest.breaks
 

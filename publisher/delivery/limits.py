@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from .addresses import AddressRefused, ascii_host
 
 #: What may go at once where nothing went before, in seconds of the rate; at least one letter.
-AHEAD = 0.2
+GRANTED_AHEAD = 0.2
 _FORM = "write it as gmail.com:rate=10;connections=3"
 
 
@@ -47,7 +47,7 @@ class Limits:
 
     def pause(self, domain: str) -> float:
         """After how many seconds asking again is worth it for a domain that was not granted all."""
-        return max((max(AHEAD, 1 / rate) for rate in (self.rate, self.rate_to(domain)) if rate), default=0.0)
+        return max((max(GRANTED_AHEAD, 1 / rate) for rate in (self.rate, self.rate_to(domain)) if rate), default=0.0)
 
 
 def parse_limits(*, rate: str = "", domain_rate: str = "", domain_connections: str = "", domains: str = "") -> Limits:

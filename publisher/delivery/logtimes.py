@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
 
 #: A log without a line for longer than this may have a piece missing.
-QUIET = timedelta(hours=1)
+LONGEST_SILENCE = timedelta(hours=1)
 
 _MONTHS = {month: number for number, month in enumerate(
     ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1
@@ -23,7 +23,7 @@ _STAMP = re.compile(
 
 @dataclass
 class Coverage:
-    """The spans in which there are lines, with no silence longer than QUIET within one."""
+    """The spans in which there are lines, with no silence longer than LONGEST_SILENCE within one."""
 
     spans: list[tuple[datetime, datetime]] = field(default_factory=list)
     #: The log itself says that lines are missing.
@@ -33,7 +33,7 @@ class Coverage:
         """Lines come nearly in order, so the last span is nearly always the one that grows."""
         if self.spans:
             start, end = self.spans[-1]
-            if start - QUIET <= at <= end + QUIET:
+            if start - LONGEST_SILENCE <= at <= end + LONGEST_SILENCE:
                 self.spans[-1] = (min(start, at), max(end, at))
                 return
         self.spans.append((at, at))
@@ -42,7 +42,7 @@ class Coverage:
         """The spans of all files in order, those that touch as one."""
         joined: list[tuple[datetime, datetime]] = []
         for start, end in sorted(self.spans):
-            if joined and start <= joined[-1][1] + QUIET:
+            if joined and start <= joined[-1][1] + LONGEST_SILENCE:
                 joined[-1] = (joined[-1][0], max(joined[-1][1], end))
             else:
                 joined.append((start, end))

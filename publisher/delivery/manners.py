@@ -45,7 +45,7 @@ LOOKED_AT, LIST_SHARE, LIST_LEAST = 500, 0.05, 20
 #: So many letters that came back because of us ask a person, where they are more than a twentieth as well.
 REFUSED_LEAST = 10
 #: A letter of which nothing was heard for so long has not come back: most do within minutes.
-QUIET = timedelta(hours=1)
+NOT_BACK_AFTER = timedelta(hours=1)
 #: The outcomes that the relay's answer gave.
 _ANSWERED = (State.SENT, State.FAILED, State.UNKNOWN, State.BOUNCED)
 _TAKEN = (State.SENT, State.BOUNCED)
@@ -177,7 +177,7 @@ def bounces_believed(digest: Digest, now: datetime) -> bool:
         return False
     over = digest.state in {Digest.State.SENT, Digest.State.CANCELLED}
     taken = digest.deliveries.filter(state__in=_TAKEN)[:LOOKED_AT].count() if over else LOOKED_AT
-    quiet = digest.deliveries.filter(state=State.SENT, state_since__lte=now - QUIET)[:LOOKED_AT].count()
+    quiet = digest.deliveries.filter(state=State.SENT, state_since__lte=now - NOT_BACK_AFTER)[:LOOKED_AT].count()
     known = quiet + digest.deliveries.filter(state=State.BOUNCED)[:LOOKED_AT].count()
     return taken < LIST_LEAST or known >= taken
 

@@ -32,10 +32,10 @@ def build(
 
 def message_id(digest_key: str, delivery_key: str, domain: str) -> str:
     """`<…@domain>`, the same for each attempt at one delivery; it tells nothing about the member."""
-    return message_ids(digest_key, domain)(delivery_key)
+    return id_maker(digest_key, domain)(delivery_key)
 
 
-def message_ids(digest_key: str, domain: str) -> Callable[[str], str]:
+def id_maker(digest_key: str, domain: str) -> Callable[[str], str]:
     """`message_id` for many deliveries of one digest."""
     common, behind = hashlib.blake2b(key=digest_key.encode()[:64], digest_size=20), f"@{_host(domain)}>"
 

@@ -17,10 +17,10 @@ from django.db.models import F, Q
 from django.db.models.functions import Greatest
 
 from ..models import Pace
-from .limits import AHEAD, Limits, parse_limits
+from .limits import GRANTED_AHEAD, Limits, parse_limits
 
 ALL = "all"
-FIRST_REST, LONGEST_REST = timedelta(minutes=1), timedelta(hours=1)
+DOMAIN_FIRST_REST, DOMAIN_LONGEST_REST = timedelta(minutes=1), timedelta(hours=1)
 #: A domain that has been well for so long begins anew; and a row that said nothing for so long is dropped.
 FORGOTTEN_AFTER = timedelta(days=1)
 #: How old the news that a domain rests may be, in seconds.
@@ -74,7 +74,7 @@ def rest(domain: str, now: datetime) -> datetime:
         elif row.resting_until > now:
             return row.resting_until
         row.strikes += 1
-        row.resting_until = now + min(FIRST_REST * 2 ** min(row.strikes - 1, 10), LONGEST_REST)
+        row.resting_until = now + min(DOMAIN_FIRST_REST * 2 ** min(row.strikes - 1, 10), DOMAIN_LONGEST_REST)
         row.save(update_fields=["strikes", "resting_until"])
     return row.resting_until
 
@@ -201,8 +201,8 @@ def _make(names: list[str]) -> None:
 
 
 def _room(row: Pace, rate: float, now: datetime) -> int:
-    """How many may go now. GCRA: as many as end within AHEAD, if they follow what was granted before at this rate."""
-    ahead = timedelta(seconds=max(AHEAD, 1 / rate))
+    """How many may go now. GCRA: as many as end within GRANTED_AHEAD, if they follow what was granted before."""
+    ahead = timedelta(seconds=max(GRANTED_AHEAD, 1 / rate))
     free = now + ahead - max(row.busy_until or now, now)
     return max(0, int(free.total_seconds() * rate + 1e-6))
 

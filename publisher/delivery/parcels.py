@@ -69,7 +69,7 @@ METADATA = "publisher"
 _LATER = frozenset({402, 420, 429})
 _WORDS = 300
 #: Whatever a provider asks for, somebody who has mended it there shall not wait longer.
-_LONGEST_REST = 24 * 3600.0
+_LONGEST_ASKED_FOR = 24 * 3600.0
 
 #: Result, phase, the code that a relay would have given, and whom it is about.
 _Verdict = tuple[Result, Phase, int | None, str | None, Scope]
@@ -405,7 +405,7 @@ def _why(problem: BaseException) -> str:
 
 def _retry_after(response: requests.Response) -> float:
     """Seconds that it asks for, a day at most; one where it does not say."""
-    return min(max(0.0, _seconds(response.headers.get("Retry-After", "").strip())), _LONGEST_REST)
+    return min(max(0.0, _seconds(response.headers.get("Retry-After", "").strip())), _LONGEST_ASKED_FOR)
 
 
 def _seconds(said: str) -> float:
