@@ -9,6 +9,7 @@ from datetime import date
 from itertools import groupby
 
 from .models import Farewell, Publication
+from .printable import one_line
 
 FITS = 500
 #: So many of a month's own words are shown: a page is no archive.
@@ -37,7 +38,7 @@ def say(publication: Publication, reason: str, words: str = "") -> bool:
     """
     if reason not in Farewell.Reason.values:
         return False
-    said = " ".join("".join(c if c.isprintable() else " " for c in words[: 4 * FITS]).split())
+    said = one_line(words[: 4 * FITS])
     said = _NUMBER.sub("(a number)", _ADDRESS.sub("(an address)", said))[:FITS]
     Farewell.objects.create(publication=publication, reason=reason, words=said, on=publication.today())
     return True

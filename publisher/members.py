@@ -9,7 +9,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 from email_validator import EmailNotValidError, validate_email
 
-from . import asking, consents, erasure, languages, links, notices
+from . import asking, consents, erasure, languages, links, notices, printable
 from .delivery import manners
 from .lifecycle import Refusal, move, note
 from .models import (
@@ -42,9 +42,7 @@ def normalise(email: str) -> str:
 
 def one_line(typed: str) -> str:
     """A name on one line, without control characters, in the length of its column."""
-    if typed.isprintable():  # it is, mostly
-        return " ".join(typed.split())[:120]
-    return " ".join("".join(c if c.isprintable() else " " for c in typed).split())[:120]
+    return printable.one_line(typed)[:120]
 
 
 def join(

@@ -14,6 +14,7 @@ from .delivery import audiences, ledger
 from .lifecycle import Refusal, note
 from .models import Digest, Member, MemberTag, Person, Publication, Segment
 from .models.items import tag_key
+from .printable import one_line
 
 #: Keys of a rule whose answers are several, and those whose answer is a day.
 SEVERAL = ("languages", "tags", "not_tags", "receives", "not_receives")
@@ -92,7 +93,7 @@ def tags_of(publication: Publication) -> list[str]:
 
 
 def _named(typed: str) -> str:
-    if not (name := " ".join("".join(c if c.isprintable() else " " for c in typed).split())[:80]):
+    if not (name := one_line(typed)[:80]):
         raise Refusal("A segment needs a name.")
     return name
 

@@ -21,6 +21,7 @@ from email.utils import getaddresses
 
 from flufl.bounce import all_failures
 
+from ..printable import one_line
 from . import wordings
 from .wordings import Kind
 
@@ -114,7 +115,7 @@ def _read(message: Message) -> Report:
         recipient=reason.recipient,
         code=reason.code,
         enhanced=reason.enhanced,
-        says=_line(reason.says)[:_SAYS],
+        says=one_line(reason.says)[:_SAYS],
         returned_to=tuple(dict.fromkeys(_returned_to(message, original))),
         leaving=tuple(_WEB.findall(_header(original, "list-unsubscribe"))) if reason.kind is Kind.COMPLAINT else (),
         message_id=_header(original, "message-id"),
@@ -131,7 +132,7 @@ def _returned_to(message: Message, original: Message | None) -> Iterator[str]:
 def of_answer(says: str) -> Report:
     """What one answer of a server says, where it came without a mail."""
     reason = _reason("", says, "", says)
-    return Report(reason.kind, code=reason.code, enhanced=reason.enhanced, says=_line(says)[:_SAYS])
+    return Report(reason.kind, code=reason.code, enhanced=reason.enhanced, says=one_line(says)[:_SAYS])
 
 
 # Complaints.
@@ -273,7 +274,7 @@ def _blocks(part: Message) -> Iterator[dict[str, str]]:
     content = part.get_payload()
     for block in content if isinstance(content, list) else [_only_fields(str(content))]:
         if isinstance(block, Message):
-            yield {name.lower(): _line(str(value)) for name, value in block.items()}
+            yield {name.lower(): one_line(str(value)) for name, value in block.items()}
 
 
 def _fields(part: Message) -> dict[str, str]:
@@ -351,15 +352,15 @@ def _header(message: Message | None, name: str) -> str:
     raw = next((str(value) for key, value in message.raw_items() if key.lower() == name), "") if message else ""
     value = raw.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
     try:
-        return _line(str(make_header(decode_header(value))))
+        return one_line(str(make_header(decode_header(value))))
     except (HeaderParseError, ValueError, LookupError):
-        return _line(value)
+        return one_line(value)
 
 
 def _addresses(message: Message | None, names: tuple[str, ...]) -> list[str]:
     if message is None:
         return []
-    values = [_line(str(value)) for name in names for value in message.get_all(name, [])]
+    values = [one_line(str(value)) for name in names for value in message.get_all(name, [])]
     return [address for _, address in getaddresses(values) if "@" in address]
 
 
@@ -378,7 +379,3 @@ def _first(found: frozenset[bytes]) -> str:
 def _find(pattern: re.Pattern[str], text: str) -> str:
     found = pattern.search(text)
     return found[1] if found else ""
-
-
-def _line(text: str) -> str:
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

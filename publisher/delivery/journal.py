@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Self, cast
 
 from .. import holders
+from ..printable import one_line
 from .outcomes import Outcome, Result, taken, unnamed
 from .replies import Phase, Scope
 
@@ -61,7 +62,7 @@ class Journal:
     def answer(self, delivery: int, outcome: Outcome) -> None:
         """Note an answer: it is written with the next intent, or by `write`, before anything is waited for."""
         result, phase, code, enhanced, text, scope = outcome
-        said = text if text.isprintable() else " ".join(text.split())
+        said = text if text.isprintable() else one_line(text)
         self._heard += f"{result} {delivery} {code or _NONE} {enhanced or _NONE} {phase} {scope} {said}\n".encode()
 
     def taken(self, delivery: int, answer: bytes) -> None:

@@ -46,6 +46,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from .. import links
+from ..printable import one_line
 from .addresses import ascii_domain
 from .couriers import Answer, Couriers
 from .outcomes import Outcome, Result, break_in_words, unnamed
@@ -208,7 +209,7 @@ class ProviderDesk:
     def _answer(self, verdict: _Verdict, text: str, wait: float = 0.0) -> Answer:
         result, phase, code, enhanced, scope = verdict
         label = self.provider.kind.label
-        said = _printable(text if result is Result.SENT else f"{label}: {text}")
+        said = one_line(text if result is Result.SENT else f"{label}: {text}")
         return Answer(Outcome(result, phase, code, enhanced, unnamed(said)[:500], scope), wait)
 
 
@@ -383,11 +384,6 @@ class _Noticing(HTTPAdapter):
 
 
 # What is said.
-
-
-def _printable(text: str) -> str:
-    """One line. Half a character is in no journal, and a NUL in no database."""
-    return text if text.isprintable() else " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _said(response: requests.Response) -> str:

@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from typing import NamedTuple
 
+from ..printable import one_line
+
 LONGEST_LINE = 2048  # RFC 5321 §4.5.3.1.5 says 512; real servers put web addresses into their refusals
 MOST_LINES = 100
 
@@ -37,7 +39,7 @@ class Reply(NamedTuple):
         """What the server said, in one printable line of at most 500 characters."""
         said = " ".join(self.lines)
         if not said.isprintable():
-            said = re.sub(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+", " ", said)
+            said = one_line(said)
         return f"{self.code} {said}".strip()[:500]
 
 

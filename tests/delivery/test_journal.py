@@ -18,6 +18,7 @@ from publisher import holders
 from publisher.delivery.journal import AbandonedJournal, Account, InUse, Journal
 from publisher.delivery.outcomes import Outcome, Result
 from publisher.delivery.replies import Phase
+from publisher.printable import one_line
 from tests.workers.conftest import ROOT
 
 from .batches import BROKEN, NOBODY, TAKEN
@@ -50,11 +51,12 @@ def read(path: Path) -> Account:
 
 
 def in_one_line(outcome: Outcome) -> Outcome:
-    return outcome if outcome.text.isprintable() else outcome._replace(text=" ".join(outcome.text.split()))
+    return outcome if outcome.text.isprintable() else outcome._replace(text=one_line(outcome.text))
 
 
 @given(st.dictionaries(st.integers(1, 10**12), OUTCOMES, max_size=5))
 @example({7: TAKEN._replace(text="one\ntwo\r\nsent 8 250 - dot connection three\u2028four\x85I 9")})
+@example({7: TAKEN._replace(text="a NUL \x00 and half a character \ud800")})
 @example({7: TAKEN._replace(text="")})
 @example({7: TAKEN._replace(text=" Málaga  sent 8 ")})
 def test_every_outcome_is_read_as_it_was_written(tmp_path_factory, answers):

@@ -90,7 +90,7 @@ def test_a_line_without_an_end_is_not_waited_for():
 TEXTS_FOR_PEOPLE = {
     "plain": ((b"2.0.0 Ok: queued as 3F2A",), "250 2.0.0 Ok: queued as 3F2A"),
     "many lines are one": ((b"first", b" second "), "250 first second"),
-    "nothing that moves a cursor": ((b"be\x1b[31mware\x00", "\u2028end".encode()), "250 be [31mware  end"),
+    "nothing that moves a cursor": ((b"be\x1b[31mware\x00", "\u2028end".encode()), "250 be [31mware end"),
     "no UTF-8": ((b"M\xe1laga",), "250 M\ufffdlaga"),
     "nothing": ((b"",), "250"),
     "no more than 500 characters": ((b"x" * 600,), "250 " + "x" * 496),
