@@ -25,9 +25,14 @@ def allowed(address: str) -> str:
         host = urlsplit(address).hostname or ""
     except ValueError as problem:
         raise Refusal(f"“{address[:200]}” is not an address.") from problem
+    allowed_host(host)
+    return address
+
+
+def allowed_host(host: str) -> None:
+    """A Refusal where it is out of the machine and that is not allowed."""
     if settings.LOOPBACK_ONLY and not _loopback(host):
         raise Refusal(_only_here(host))
-    return address
 
 
 def page(

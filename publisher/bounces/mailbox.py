@@ -192,7 +192,7 @@ def _folders(box: BaseMailBox, place: Place) -> dict[bool, str]:
 
 @contextmanager
 def _open(place: Place) -> Iterator[BaseMailBox]:
-    reach.allowed(f"imap://{f'[{place.host}]' if ':' in place.host else place.host}")
+    reach.allowed_host(place.host)
     try:
         with _connected(place) as box:
             login = box.login if (place.user + place.password).isascii() else box.login_utf8

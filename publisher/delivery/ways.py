@@ -60,8 +60,7 @@ def usable_relays() -> tuple[Relay, ...]:
     if not relays:
         raise Stopped("No mail server is connected: set PUBLISHER_SMTP_URL.")
     for relay in relays:
-        host = f"[{relay.host}]" if ":" in relay.host else relay.host
-        reach.allowed(f"smtp://{host}:{relay.port}")
+        reach.allowed_host(relay.host)
     return relays
 
 
