@@ -14,10 +14,10 @@ from .delivery.addresses import CannotBuild
 from .delivery.conversation import Conversation
 from .delivery.frame import Frame
 from .delivery.outcomes import Outcome, Result
+from .delivery.pausing import Stopped
 from .delivery.providers import Provider
 from .delivery.relays import Relay, RelayWrong
 from .delivery.statements import Due
-from .delivery.suspicion import Stopped
 from .delivery.ways import pick_way
 from .handing import hand_over
 from .lifecycle import Overtaken, Refusal, move, note

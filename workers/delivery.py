@@ -12,7 +12,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from publisher import digests, epoch, joining, notices
 from publisher.delivery import ledger, sending, takeover
-from publisher.delivery.suspicion import Stopped
+from publisher.delivery.pausing import Stopped
 from publisher.handing import hand_over
 from publisher.lifecycle import Overtaken, Refusal
 from publisher.models import Digest

@@ -15,7 +15,7 @@ each file begins with its own promise:
                    journal            what is about to happen, and each answer, before anything is done about it
                    takeover           the rows of a worker that is gone
                    stay               how long a worker stays with its batch
-                   suspicion          when refusals and doubts are so many that a person must look
+                   pausing            when refusals and doubts are so many that a person must look
                    retries            what an outcome makes of a row, and when it is tried again
 
     the bytes      frame              what is the same in all messages of a digest, and which headers there are

@@ -32,12 +32,12 @@ from .dialogue import Transaction
 from .frame import Frame
 from .journal import Journal, journal_path
 from .outcomes import Outcome, Result, made, refusal_in_words, taken
+from .pausing import Suspicion
 from .relays import Relay
 from .replies import Phase
 from .rows import Row
 from .statements import Due, Written
 from .stay import Stay
-from .suspicion import Suspicion
 from .turns import Turns
 
 State = Delivery.State

@@ -33,8 +33,8 @@ from django.utils import timezone
 from ..models import Bounce, Delivery, Digest
 from . import paces, warming
 from .limits import LimitsWrong
+from .pausing import MOST_AMONG_TAKEN, MOST_REFUSALS
 from .replies import Phase, scope_of
-from .suspicion import MOST_AMONG_TAKEN, MOST_REFUSALS
 
 State = Delivery.State
 #: With these the first letters have not fared well: more than a tenth of them, and two at least.
@@ -296,7 +296,7 @@ def _first_outcomes(digest: Digest) -> Iterable[tuple[Any, ...]]:
 def _refused_at_once_for_our_sake(digest: Digest) -> int:
     """How many letters were refused for good because of us: given up, or to be tried once more.
 
-    Of those with which `suspicion` stops a batch the last few go back to the queue.
+    Of those with which `pausing` stops a batch the last few go back to the queue.
     """
     refused = digest.deliveries.filter(state__in=(State.FAILED, State.DEFERRED), code__gte=500)
     return sum(not _hard(*answer) for answer in refused.values_list("code", "enhanced", "phase", "reply"))

@@ -22,7 +22,7 @@ from .couriers import Couriers
 from .engine import MOST_STRIKES, Engine
 from .frame import frame_of
 from .outcomes import Outcome, Result, refusal_in_words
-from .suspicion import Stopped
+from .pausing import Stopped
 
 logger = logging.getLogger(__name__)
 

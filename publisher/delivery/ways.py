@@ -13,10 +13,10 @@ from .addresses import ascii_host
 from .batch import GROUP
 from .couriers import Couriers
 from .engine import Engine
+from .pausing import Stopped
 from .providers import Provider
 from .relays import Relay, parse_relays
 from .rows import Row
-from .suspicion import Stopped
 from .turns import Turns
 
 _mine = threading.local()  # an engine is for one thread

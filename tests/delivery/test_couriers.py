@@ -15,7 +15,7 @@ from django.utils import timezone
 from publisher.delivery import batch as batches
 from publisher.delivery import couriers, parcels, statements
 from publisher.delivery import sending as engine_room
-from publisher.delivery.suspicion import Stopped
+from publisher.delivery.pausing import Stopped
 from publisher.models import Digest
 
 from .batches import counted, in_state

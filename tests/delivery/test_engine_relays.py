@@ -12,7 +12,7 @@ from publisher.delivery import batch as batches
 from publisher.delivery import engine as engines
 from publisher.delivery import ledger, paces
 from publisher.delivery import sending as engine_room
-from publisher.delivery.suspicion import Stopped
+from publisher.delivery.pausing import Stopped
 from publisher.models import Delivery, Pace
 
 from .batches import forget_all

@@ -16,7 +16,7 @@ from publisher import checks, digests, links, members, notices
 from publisher.delivery import doubts, ledger, parcels, statements
 from publisher.delivery import sending as engine_room
 from publisher.delivery.frame import frame_of
-from publisher.delivery.suspicion import Stopped
+from publisher.delivery.pausing import Stopped
 from publisher.lifecycle import Refusal
 from publisher.merge import fill
 from publisher.models import Delivery, Digest, Member, Notice

@@ -14,7 +14,7 @@ from publisher import digests, epoch, links
 from publisher.delivery import batch, keys, ledger, statements
 from publisher.delivery import sending as batches
 from publisher.delivery.frame import Frame
-from publisher.delivery.suspicion import Stopped
+from publisher.delivery.pausing import Stopped
 from publisher.lifecycle import Refusal
 from publisher.models import Delivery, Epoch, Member
 from workers.delivery import send

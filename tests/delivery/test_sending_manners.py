@@ -19,8 +19,8 @@ from django.utils import timezone
 from publisher import digests
 from publisher.delivery import ledger, paces
 from publisher.delivery.batch import GROUP
+from publisher.delivery.pausing import Stopped
 from publisher.delivery.sending import send_batch
-from publisher.delivery.suspicion import Stopped
 from publisher.models import Delivery, Digest, Member, Subscription, Suppression
 from workers.delivery import send
 

@@ -1,4 +1,4 @@
-"""When refusals of us, or doubts, come so often in a batch that a person must look before anything more is sent."""
+"""When a sending stops until a person has looked: refusals of us, or doubts, that come too often in a batch."""
 
 from __future__ import annotations
 
