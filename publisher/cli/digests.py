@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from django.utils import timezone
 
-from .. import digests, duplicates, links, prices
+from .. import digests, links, prices, repeated_posts
 from ..delivery import ledger, manners
 from ..lifecycle import history
 from ..models import Digest, Event, Proof
@@ -70,7 +70,7 @@ def proof(number: Number = None, publication: In = None, by: By = None) -> None:
     made = digests.proof(the_digest(publication, number), by=the_person(by))
     say(f"{made.of.label} is in review. Proof {made.sha256}, for {made.audience_count} members.")
     say(f"Its posts cost {prices.of_proof(made.posts)}.")
-    for sentence in duplicates.of(made.of):
+    for sentence in repeated_posts.of(made.of):
         remark(sentence, "yellow")
 
 

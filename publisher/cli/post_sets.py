@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import duplicates, post_sets, prices
+from .. import post_sets, prices, repeated_posts
 from ..lifecycle import Refusal
 from ..models import Channel, Item, PostSet, Publication
 from .answers import By, In, Json, as_json, remark, say, table, the_person, the_proof, the_publication
@@ -64,7 +64,7 @@ def proof(set_id: int, by: By = None) -> None:
     made = post_sets.proof(_named(set_id), by=the_person(by))
     say(f"{made.of.label} is in review. Proof {made.sha256}.")
     say(f"Its posts cost {prices.of_proof(made.posts)}.")
-    for sentence in duplicates.of(made.of):
+    for sentence in repeated_posts.of(made.of):
         remark(sentence, "yellow")
 
 

@@ -11,7 +11,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from publisher import corrections, digests, duplicates
+from publisher import corrections, digests, repeated_posts
 from publisher.lifecycle import Refusal, history
 from publisher.models import Correction, Digest, Entry, Item, Publication
 
@@ -63,7 +63,7 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
         "waiting": digests.waiting(digest.publication) if digest.editable else Item.objects.none(),
         "offered_segments": digest.publication.segments.all() if digest.editable else [],
         "channels": by_channel(of_post(post) for post in _posts(digest)),
-        "repeats": duplicates.of(digest),
+        "repeats": repeated_posts.of(digest),
         "putting_right": [(one, *one.as_told(digest)) for one in corrections.told(digest)],
         "to_put_right": [(one, *one.as_told(digest)) for one in offered],
         "history": told,

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from publisher import duplicates, post_sets, posts
+from publisher import post_sets, posts, repeated_posts
 from publisher.lifecycle import Refusal, history
 from publisher.models import Approval, Channel, Item, Post, PostSet, Publication
 from publisher.networks import network_class
@@ -92,7 +92,7 @@ def proof(request: StaffRequest, pk: int) -> HttpResponse:
         "editors": sorted(person.name for person in post_sets.editors_since_approval(post_set)),
         "decisions": Approval.objects.filter(proof__post_set=post_set).select_related("person", "proof"),
         "why_not": post_sets.why_not(shown, request.user),
-        "repeats": duplicates.of(post_set),
+        "repeats": repeated_posts.of(post_set),
     }
     return render(request, "staff/posts/proof.html", context)
 

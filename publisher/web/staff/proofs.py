@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
-from publisher import cards, digests, duplicates
+from publisher import cards, digests, repeated_posts
 from publisher.delivery import ledger
 from publisher.lifecycle import Overtaken, history
 from publisher.models import Approval, Digest, PostSet, Proof
@@ -41,7 +41,7 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
         "editors": sorted(person.name for person in digests.editors_since_approval(digest)),
         "decisions": Approval.objects.filter(proof__digest=digest).select_related("person", "proof"),
         "why_not": digests.why_not(proof, request.user),
-        "repeats": duplicates.of(digest),
+        "repeats": repeated_posts.of(digest),
         "history": newest(history(digest)),
     }
     return render(request, "staff/digests/proof.html", context)

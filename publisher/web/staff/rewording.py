@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from publisher import duplicates, posts, reviews
+from publisher import posts, repeated_posts, reviews
 from publisher.lifecycle import Refusal
 from publisher.models import Post
 
@@ -32,7 +32,7 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
     except Refusal as refusal:
         return _page(request, post, text, str(refusal))
     messages.success(request, f"The post on {post.channel} is saved.")
-    for sentence in duplicates.of_post(post, text):
+    for sentence in repeated_posts.of_post(post, text):
         messages.warning(request, sentence)
     return redirect(_back(post))
 
@@ -62,7 +62,7 @@ def _against(post: Post, text: str) -> list[str]:
         posts.check_text(post, text)
     except Refusal as refusal:
         return [str(refusal)]
-    return duplicates.of_post(post, text)
+    return repeated_posts.of_post(post, text)
 
 
 def _said(post: Post, text: str) -> Said:

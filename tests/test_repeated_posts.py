@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from publisher import digests, duplicates, post_sets
+from publisher import digests, post_sets, repeated_posts
 from publisher.models import Post
 from tests.cli.conftest import Command
 from tests.cli.conftest import publisher as publisher
@@ -48,7 +48,7 @@ def reviewed(channels: Any, proof: Any) -> Any:
 def test_without_a_repetition_nothing_is_said(reviewed: Any, other: Any) -> None:
     other("Yesterday", "Something else")
 
-    assert duplicates.of(reviewed) == []
+    assert repeated_posts.of(reviewed) == []
 
 
 def test_what_was_posted_lately_is_named_with_its_day(reviewed: Any, other: Any, publication: Any) -> None:
@@ -56,7 +56,7 @@ def test_what_was_posted_lately_is_named_with_its_day(reviewed: Any, other: Any,
     before = other("The room", post.text)
 
     local = before.published_at.astimezone(publication.zone)
-    assert duplicates.of(reviewed) == [
+    assert repeated_posts.of(reviewed) == [
         f"“{ROOM}” on X reading_rooms says the same as “The room”, which was posted on "
         f"{local:%A} {local.day} {local:%B %Y, %H:%M}. X refuses what it has had before: word one of them anew."
     ]
@@ -74,7 +74,7 @@ def test_case_blanks_and_the_form_of_a_link_make_no_difference(reviewed: Any, ot
     say(of(reviewed, ROOM), "News of the room\nhttps://example.org/a")
     other("The room", written)
 
-    assert len(duplicates.of(reviewed)) == 1
+    assert len(repeated_posts.of(reviewed)) == 1
 
 
 @pytest.mark.parametrize(
@@ -93,24 +93,24 @@ def test_what_the_network_does_not_hold_against_it_is_no_repetition(
     say(of(reviewed, ROOM), "News of the room")
     other("The room", **{"text": "News of the room", **fields})
 
-    assert duplicates.of(reviewed) == []
+    assert repeated_posts.of(reviewed) == []
 
 
 def test_another_channel_may_say_the_same(reviewed: Any, other: Any, channels: Any) -> None:
     say(of(reviewed, ROOM), "News of the room")
     other("The room", "News of the room", on=channels[1])
 
-    assert duplicates.of(reviewed) == []
+    assert repeated_posts.of(reviewed) == []
 
 
 def test_beside_the_text_another_link_makes_another_post(reviewed: Any, other: Any, channels: Any) -> None:
     post = of(reviewed, ROOM, "facebook")
     say(post, "News of the room", link="https://example.org/a")
     other("One", "News of the room", on=channels[1], link="https://example.org/b")
-    assert duplicates.of(reviewed) == []
+    assert repeated_posts.of(reviewed) == []
 
     other("Two", "News of the room", on=channels[1], link="https://example.org/a/")
-    (said,) = duplicates.of(reviewed)
+    (said,) = repeated_posts.of(reviewed)
     assert "on Facebook Andean Reading Rooms says the same as “Two”" in said
 
 
@@ -118,11 +118,11 @@ def test_two_posts_of_one_digest_name_each_other(reviewed: Any) -> None:
     for title in (LAKE, MULES):
         say(of(reviewed, title), "News from the mountains")
 
-    assert [said.partition(", which ")[0] for said in duplicates.of(reviewed)] == [
+    assert [said.partition(", which ")[0] for said in repeated_posts.of(reviewed)] == [
         f"“{LAKE}” on X reading_rooms says the same as “{MULES}”",
         f"“{MULES}” on X reading_rooms says the same as “{LAKE}”",
     ]
-    assert "which waits in Update 120. 31 March 2007." in duplicates.of(reviewed)[0]
+    assert "which waits in Update 120. 31 March 2007." in repeated_posts.of(reviewed)[0]
 
 
 def test_one_that_is_approved_elsewhere_says_when_it_goes_out(reviewed: Any, other: Any) -> None:
@@ -130,13 +130,13 @@ def test_one_that_is_approved_elsewhere_says_when_it_goes_out(reviewed: Any, oth
     at = timezone.now() + timedelta(days=2)
     other("The room", "News of the room", state="approved", published_at=None, due_at=at)
 
-    assert f"which goes out on {at:%A}" in duplicates.of(reviewed)[0]
+    assert f"which goes out on {at:%A}" in repeated_posts.of(reviewed)[0]
 
 
 def test_however_many_posts_there_are_it_takes_as_many_queries(reviewed: Any, other: Any) -> None:
     def asked() -> int:
         with CaptureQueriesContext(connection) as queries:
-            duplicates.of(reviewed)
+            repeated_posts.of(reviewed)
         return len(queries)
 
     say(of(reviewed, ROOM), "News of the room")
