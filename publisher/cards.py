@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from . import drawing, pictures, renditions
+from . import drawing, picture_renditions, pictures
 from .models import Campaign, Digest, Entry, Item, Picture, Publication
 from .models.publications import printed
 from .networks import network_class
@@ -71,7 +71,7 @@ def illustration(thing: Entry | Item | Campaign, network: str) -> tuple[Picture 
     else:
         card = campaign(thing) if isinstance(thing, Campaign) else of(thing)
         picture, alt = card.picture, card.alt
-    return pictures.for_network(picture, network), renditions.described(alt, adapter.longest_alt)
+    return pictures.for_network(picture, network), picture_renditions.described(alt, adapter.longest_alt)
 
 
 def missing(title: str) -> str:

@@ -9,7 +9,7 @@ import warnings
 from django.db.models.functions import Length
 from PIL import Image, ImageOps
 
-from . import renditions
+from . import picture_renditions
 from .lifecycle import Refusal
 from .models import Picture
 from .networks import network_class
@@ -52,10 +52,10 @@ def for_network(picture: Picture, network: str) -> Picture | None:
         return None
     # Nearly all do: asked of the row, so that its bytes stay where they are.
     (length,) = Picture.objects.filter(pk=picture.pk).values_list(Length("content"), flat=True)
-    if renditions.fits(length, (picture.width, picture.height), picture.media_type, rules):
+    if picture_renditions.fits(length, (picture.width, picture.height), picture.media_type, rules):
         return picture
     try:
-        made, media_type = renditions.fit(bytes(picture.content), picture.media_type, rules)
+        made, media_type = picture_renditions.fit(bytes(picture.content), picture.media_type, rules)
     except ValueError as problem:
         raise Refusal(f"{network_class(network).label}: {problem}") from problem
     with Image.open(io.BytesIO(made)) as image:

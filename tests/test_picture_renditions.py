@@ -8,7 +8,7 @@ import random
 import pytest
 from PIL import Image
 
-from publisher import renditions
+from publisher import picture_renditions
 from publisher.networks.base import PictureRules
 
 JPEG, PNG = "image/jpeg", "image/png"
@@ -30,7 +30,7 @@ def written(image: Image.Image, media_type: str = JPEG) -> bytes:
 def test_what_fits_is_left_as_it_is():
     content = written(noise((300, 200)))
 
-    assert renditions.fit(content, JPEG, WIDE) == (content, JPEG)
+    assert picture_renditions.fit(content, JPEG, WIDE) == (content, JPEG)
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_what_fits_is_left_as_it_is():
     ids=["too long a side", "too many bytes", "far too many bytes", "a kind that is not taken"],
 )
 def test_a_picture_is_made_to_fit(rules, media_type):
-    content, kind = renditions.fit(written(noise((300, 200))), JPEG, rules)
+    content, kind = picture_renditions.fit(written(noise((300, 200))), JPEG, rules)
     with Image.open(io.BytesIO(content)) as image:
         size, format_ = image.size, image.format
 
@@ -55,7 +55,7 @@ def test_a_picture_is_made_to_fit(rules, media_type):
 
 def test_what_one_can_see_through_stands_on_white_where_only_photographs_are_taken():
     content = written(Image.new("RGBA", (40, 40), (255, 0, 0, 0)), PNG)
-    made, kind = renditions.fit(content, PNG, PictureRules(50_000, 4096, media_types=(JPEG,)))
+    made, kind = picture_renditions.fit(content, PNG, PictureRules(50_000, 4096, media_types=(JPEG,)))
 
     assert (kind, Image.open(io.BytesIO(made)).getpixel((20, 20))) == (JPEG, (255, 255, 255))
 
@@ -63,8 +63,8 @@ def test_what_one_can_see_through_stands_on_white_where_only_photographs_are_tak
 def test_a_drawing_stays_one_while_it_fits_and_is_no_drawing_before_it_is_small():
     image = noise((300, 200), "RGBA")
     content = written(image, PNG)
-    smaller, kind = renditions.fit(content, PNG, PictureRules(largest=len(content) - 1, longest_side=280))
-    tiny, other = renditions.fit(content, PNG, PictureRules(largest=40_000, longest_side=300))
+    smaller, kind = picture_renditions.fit(content, PNG, PictureRules(largest=len(content) - 1, longest_side=280))
+    tiny, other = picture_renditions.fit(content, PNG, PictureRules(largest=40_000, longest_side=300))
 
     assert (kind, other, Image.open(io.BytesIO(tiny)).size) == (PNG, JPEG, (300, 200))
     assert len(smaller) < len(content)
@@ -73,12 +73,12 @@ def test_a_drawing_stays_one_while_it_fits_and_is_no_drawing_before_it_is_small(
 def test_the_same_picture_gives_the_same_bytes():
     content, rules = written(noise((300, 200))), PictureRules(largest=20_000, longest_side=256)
 
-    assert renditions.fit(content, JPEG, rules) == renditions.fit(content, JPEG, rules)
+    assert picture_renditions.fit(content, JPEG, rules) == picture_renditions.fit(content, JPEG, rules)
 
 
 def test_what_cannot_be_made_to_fit_is_said():
     with pytest.raises(ValueError, match="cannot be made small enough: 90 bytes are taken"):
-        renditions.fit(written(noise((300, 200))), JPEG, PictureRules(largest=90, longest_side=4096))
+        picture_renditions.fit(written(noise((300, 200))), JPEG, PictureRules(largest=90, longest_side=4096))
 
 
 @pytest.mark.parametrize(
@@ -96,4 +96,4 @@ def test_what_cannot_be_made_to_fit_is_said():
     ],
 )
 def test_a_description_is_cut_at_a_word_and_a_name_of_a_file_is_none(alt, longest, said):
-    assert renditions.described(alt, longest) == said
+    assert picture_renditions.described(alt, longest) == said
