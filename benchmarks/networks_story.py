@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from benchmarks.networks_behaviours import ASKED, HELD, PUBLISHED, REFUSED, Behaviour
 from benchmarks.networks_stage import ROOMS, Stage
-from publisher import accounts, networks, posting, posts
+from publisher import channel_accounts, networks, posting, posts
 from publisher.models import Channel, Item, Person, Picture, Post, Publication
 from publisher.networks.base import Outgoing
 
@@ -204,7 +204,7 @@ class Story:
         outgoing, self._hand = self._hand, None
         if outgoing:
             self.wire.orders, kept = [], self.wire.orders
-            accounts.connect(self.channel).publish(outgoing)
+            channel_accounts.connect(self.channel).publish(outgoing)
             self.wire.orders = kept
 
     # ---- What it came to

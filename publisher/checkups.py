@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from . import accounts, channels, notices
+from . import channel_accounts, channels, notices
 from .lifecycle import Refusal, note
 from .models import Channel
 from .models.publications import printed
@@ -56,7 +56,7 @@ def look(channel: Channel) -> str:
 def _asked(channel: Channel) -> Account:
     """What the network says; where it cannot even be asked, that. Only its own no is a refusal."""
     try:
-        return accounts.connect(channel).check()
+        return channel_accounts.connect(channel).check()
     except Refused as problem:
         return Account(channel.account, "", problem.reason, refused=problem.kind == "credentials")
     except CannotUnseal as problem:

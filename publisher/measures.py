@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q
 from django.utils import timezone
 
-from . import accounts
+from . import channel_accounts
 from .lifecycle import Refusal, note
 from .models import Channel, Gathering, Measure, Person, Post
 from .networks.base import Failure, Figures, TryLater
@@ -58,7 +58,7 @@ def gather(channel: Channel) -> int:
     if not posts:
         return 0
     try:
-        found = accounts.connect(channel).figures([post.remote_id for post in posts])
+        found = channel_accounts.connect(channel).figures([post.remote_id for post in posts])
     except Exception as problem:  # of whatever kind: it is only figures, and there is another look
         _rest(gathering, problem)
         return 0
@@ -165,5 +165,5 @@ def _rest(gathering: Gathering, problem: Exception) -> None:
 def _sentence(problem: Exception, channel: Channel) -> str:
     if isinstance(problem, Failure | Refusal | CannotUnseal):
         return str(problem)
-    logger.error("figures could not be gathered:\n%s", accounts.traced(problem, channel))
+    logger.error("figures could not be gathered:\n%s", channel_accounts.traced(problem, channel))
     return f"An error ({type(problem).__name__}): see the log."

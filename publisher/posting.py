@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from . import accounts, budgets, channels, epoch, faults, holders, posts, prices, proofs, slots
+from . import budgets, channel_accounts, channels, epoch, faults, holders, posts, prices, proofs, slots
 from .lifecycle import Overtaken, Refusal, move, note
 from .models import Channel, Digest, Item, Post, PostSet
 from .networks.base import CannotLook, Failure, Network, Published, Refused, TryLater, Unknown
@@ -63,7 +63,7 @@ def publish(post: Post) -> None:
     # Overtaken: this took so long that recover() gave it up. The timeline decides.
     with suppress(Overtaken):
         try:
-            adapter = accounts.connect(post.channel)
+            adapter = channel_accounts.connect(post.channel)
         except TryLater as problem:  # its credentials are just being renewed
             _not_posted(post, problem, **_unasked(post))
         except Exception as problem:  # nothing can have left, and the next post would not get further
@@ -81,7 +81,7 @@ def reconcile(post: Post) -> None:
         return
     faults.point("looking")
     try:
-        found = _seek(post, accounts.connect(post.channel))
+        found = _seek(post, channel_accounts.connect(post.channel))
     except Exception as problem:  # whatever it is, it is counted as a look: at the last a person is asked
         _look_again(post, _unread(problem, post.channel))
         return
@@ -353,14 +353,16 @@ def _sentence(problem: Exception, channel: Channel) -> str:
     """What went wrong with the account, for people."""
     if isinstance(problem, Failure | Refusal | CannotUnseal):
         return str(problem)
-    logger.error("an account could not be used:\n%s", accounts.traced(problem, channel))
+    logger.error("an account could not be used:\n%s", channel_accounts.traced(problem, channel))
     return f"The account cannot be used because of an error ({type(problem).__name__}): see the log."
 
 
 def _what_broke(post: Post, problem: Exception) -> str:
     if isinstance(problem, Unknown):
         return str(problem)
-    logger.error("posting %s broke in a way that no adapter names:\n%s", post, accounts.traced(problem, post.channel))
+    logger.error(
+        "posting %s broke in a way that no adapter names:\n%s", post, channel_accounts.traced(problem, post.channel)
+    )
     return "Posting broke off; it may have been posted."
 
 

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from . import accounts, epoch
+from . import channel_accounts, epoch
 from .handing import hand_over
 from .lifecycle import NotAllowed, Overtaken, Refusal, move, note
 from .models import Channel, Person, Post
@@ -67,7 +67,7 @@ def take_off(post: Post) -> None:
     # Overtaken: a person said meanwhile that it is gone.
     with suppress(Overtaken):
         try:
-            accounts.connect(post.channel).remove(post.remote_id)
+            channel_accounts.connect(post.channel).remove(post.remote_id)
         except Refused as problem:
             _stands(post, str(problem))
         except Exception as problem:  # whatever broke, asking again does no harm
@@ -123,5 +123,5 @@ def _again(post: Post, problem: Exception) -> None:
 def _sentence(problem: Exception, channel: Channel) -> str:
     if isinstance(problem, Failure | Refusal | CannotUnseal):
         return str(problem)
-    logger.error("a post could not be removed:\n%s", accounts.traced(problem, channel))
+    logger.error("a post could not be removed:\n%s", channel_accounts.traced(problem, channel))
     return f"An error ({type(problem).__name__}): see the log."

@@ -9,7 +9,7 @@ import time_machine
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from publisher import accounts, digests, holders, items, lifecycle, posting, posts
+from publisher import channel_accounts, digests, holders, items, lifecycle, posting, posts
 from publisher.lifecycle import NotAllowed
 from publisher.models import Channel, Event, Item, Post
 from publisher.networks.base import Published, TryLater
@@ -160,7 +160,7 @@ def test_an_answer_that_comes_after_it_was_given_up_counts(sending, connected):
     assert posting._intend(post)
     Post.objects.filter(pk=post.pk).update(state_since=timezone.now() - posting.LONGEST - timedelta(minutes=1))
     assert posting.recover() == 1
-    posting._send(post, accounts.connect(post.channel))
+    posting._send(post, channel_accounts.connect(post.channel))
     assert (fresh(post).state, len(on_x(connected))) == ("published", 1)
 
 
@@ -351,7 +351,7 @@ def test_a_wall_that_two_posts_meet_is_told_once(sending, connected, behaviour):
     connected.fault("x", behaviour, "post", times=2)
     assert all(posting._intend(post) for post in both)
     for post in both:
-        posting._send(post, accounts.connect(post.channel))
+        posting._send(post, channel_accounts.connect(post.channel))
     told = Event.objects.filter(noun="channel", noun_id=both[0].channel_id).values_list("verb", flat=True)
     assert ([fresh(post).state for post in both], list(told)) == (["approved", "approved"], ["paused"])
 

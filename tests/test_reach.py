@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from publisher import accounts, connecting, reach
+from publisher import channel_accounts, connecting, reach
 from publisher.lifecycle import Refusal
 from publisher.models import Channel
 from publisher.sandbox import accounts as registered
@@ -79,7 +79,7 @@ def test_a_server_is_asked_where_its_name_led_when_it_was_checked(on_a_server):
     """No name service knows social.example: whoever asked a second time would not get there."""
     channel, answers = on_a_server
     answers += [["127.0.0.1"]] * 3
-    assert accounts.connect(channel).check().problem is None
+    assert channel_accounts.connect(channel).check().problem is None
 
 
 @pytest.mark.parametrize("inside", ["10.0.0.7", "169.254.169.254", "fd00::7", "::ffff:c0a8:1"])
@@ -87,7 +87,7 @@ def test_a_name_that_leads_into_our_network_tomorrow_is_not_asked_then(on_a_serv
     channel, answers = on_a_server
     answers += [["127.0.0.1"], ["93.184.216.34", inside]]
     told = f"Mastodon is not asked: social.example leads to {inside}, an address inside a private network."
-    assert accounts.connect(channel).check().problem == told
+    assert channel_accounts.connect(channel).check().problem == told
 
 
 def test_nobody_connects_an_account_on_a_server_inside(on_a_server, anne, settings):

@@ -9,7 +9,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from publisher import accounts, checkups, connecting, epoch, holders, sealing, tokens
+from publisher import channel_accounts, checkups, connecting, epoch, holders, sealing, tokens
 from publisher.models import Channel, Event, Handshake, Notice
 from publisher.networks import x_consent
 from publisher.networks.base import Refused, TryLater
@@ -52,7 +52,7 @@ def subjects():
 
 def test_what_is_about_to_end_is_renewed_and_kept_before_it_is_used(connected, x):
     old = x.credentials
-    adapter = accounts.connect(x)
+    adapter = channel_accounts.connect(x)
     kept = again(x)
     assert adapter.check().problem is None
     assert kept.credentials["oauth2_refresh_token"] != old["oauth2_refresh_token"]

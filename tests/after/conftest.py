@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from publisher import accounts, handing
+from publisher import channel_accounts, handing
 from publisher.models import Channel, Post
 from publisher.networks.base import Adapter, Figures, Outgoing, Published
 from tests import canaries
@@ -84,5 +84,5 @@ class Script(Adapter):
 def script(monkeypatch: Any) -> Script:
     """In the place of every account: for what a network says that the sandbox need not play once more."""
     script = Script()
-    monkeypatch.setattr(accounts, "connect", lambda channel: script)
+    monkeypatch.setattr(channel_accounts, "connect", lambda channel: script)
     return script

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import time_machine
 
-from publisher import accounts, measures
+from publisher import channel_accounts, measures
 from publisher.models import Gathering, Measure, Post
 from publisher.networks.base import Figures, Outgoing, Refused, TryLater
 
@@ -48,7 +48,7 @@ def test_after_a_long_stop_it_is_looked_at_once(post, script):
 
 
 def test_the_figures_of_a_real_account_are_its_own(sandbox, mastodon, make_post, items):
-    made = accounts.connect(mastodon).publish(Outgoing("A reading room opens", None))
+    made = channel_accounts.connect(mastodon).publish(Outgoing("A reading room opens", None))
     sandbox.store.run("UPDATE mastodon_posts SET favourites = 7, reblogs = 2")
     post = make_post(mastodon, items[0], remote_id=made.remote_id, published_at=OUT)
     gone = make_post(mastodon, items[1], remote_id="404404", published_at=OUT)

@@ -41,10 +41,10 @@ def asked(post: Post, anne: Any) -> Post:
 
 
 def test_a_post_that_a_person_removes_is_gone_from_its_network(mastodon, make_post, items, anne, sandbox):
-    from publisher import accounts
+    from publisher import channel_accounts
 
     texts = ["A reading room opens", "Books cross the lake"]
-    made = [accounts.connect(mastodon).publish(Outgoing(text, None)) for text in texts]
+    made = [channel_accounts.connect(mastodon).publish(Outgoing(text, None)) for text in texts]
     post, _ = (make_post(mastodon, item, remote_id=one.remote_id) for item, one in zip(items, made, strict=False))
     removals.ask(post, by=anne, why=WHY)
     assert (fresh(post).state, len(standing(sandbox))) == ("removing", 2)
@@ -62,9 +62,9 @@ def test_a_post_that_a_person_removes_is_gone_from_its_network(mastodon, make_po
 def test_a_removal_that_broke_off_is_asked_for_again_and_what_is_gone_counts_as_gone(
     mastodon, make_post, anne, sandbox
 ):
-    from publisher import accounts
+    from publisher import channel_accounts
 
-    one = accounts.connect(mastodon).publish(Outgoing("A reading room opens", None))
+    one = channel_accounts.connect(mastodon).publish(Outgoing("A reading room opens", None))
     post = make_post(mastodon, remote_id=one.remote_id)
     sandbox.fault("mastodon", "close_after_commit", "delete", times=1)
     removals.ask(post, by=anne, why=WHY)
