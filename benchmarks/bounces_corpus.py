@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from benchmarks import bounces_answers, bounces_frames, bounces_words
 from benchmarks.bounces_frames import BACK, R
-from publisher.bounces.wordings import Kind
+from publisher.bounces.phrases import Kind
 
 REFUSALS = [
     (kind, system, answer)

@@ -29,8 +29,8 @@ from .. import digests, lifecycle, links, members, notices
 from ..delivery import evidence, manners
 from ..lifecycle import Overtaken, Refusal
 from ..models import Bounce, Delivery, Digest, Mailbox, Member, Person, Subscription
+from .phrases import Kind
 from .reading import Report, read
-from .wordings import Kind
 
 #: A mailbox that is full on so many days of thirty is one that nobody reads.
 SOFT_DAYS, SOFT_WITHIN = 4, timedelta(days=30)

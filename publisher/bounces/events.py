@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from . import wordings
+from . import phrases
+from .phrases import Kind
 from .reading import Report, of_answer
-from .wordings import Kind
 
 #: Of these "for good" is any answer that begins with 5: whatever else a server says in words counts for more.
 _ANY_5XX = frozenset({"mailgun", "sendgrid"})
@@ -64,7 +64,7 @@ def report(provider: str, kind: str, reason: str | None, says: str, said: Mappin
 def _refused(reason: str | None, answer: Report, final: bool) -> Kind:
     if reason and reason in BY_REASON:
         return BY_REASON[reason]
-    if answer.kind is Kind.POLICY or wordings.FULL.search(answer.says):
+    if answer.kind is Kind.POLICY or phrases.FULL.search(answer.says):
         return answer.kind
     return Kind.HARD if final else Kind.SOFT
 

@@ -31,8 +31,8 @@ from ..delivery.relays import ENCODE, is_loopback
 from ..lifecycle import Refusal
 from ..models import Mailbox
 from . import MAILBOX, Taken, settle, take
+from .phrases import Kind
 from .reading import Report
-from .wordings import Kind
 
 logger = logging.getLogger(__name__)
 

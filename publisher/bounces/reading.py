@@ -22,8 +22,8 @@ from email.utils import getaddresses
 from flufl.bounce import all_failures
 
 from ..printable import one_line
-from . import wordings
-from .wordings import Kind
+from . import phrases
+from .phrases import Kind
 
 #: It has a line for each of its twenty detectors, with every mail; where one stumbles its whole stack, which quotes
 #: the mail, and with it addresses.
@@ -216,7 +216,7 @@ def _in_words(message: Message) -> _Reason | None:
         return _reason(_first(for_good), words, "", words)
     if for_now:
         return _Reason(Kind.DELAYED, _first(for_now), None, "", words)
-    told = _find(_CODE, words) or wordings.of(words, "", None) is not Kind.SOFT or _bare(words)
+    told = _find(_CODE, words) or phrases.of(words, "", None) is not Kind.SOFT or _bare(words)
     return _reason(_bare(words), words, "", words) if told and _from_server(message) else None
 
 
@@ -226,7 +226,7 @@ def _reason(recipient: str, said: str, status: str, says: str) -> _Reason:
     code = _find(_CODE, said)
     detailed = "" if status.endswith(".0.0") else status
     enhanced = detailed or _find(_ENHANCED, said) or status
-    kind = wordings.of(said, enhanced, int(code) if code else None)
+    kind = phrases.of(said, enhanced, int(code) if code else None)
     return _Reason(kind, recipient, int(code) if code else None, enhanced, says)
 
 

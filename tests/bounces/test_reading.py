@@ -10,8 +10,8 @@ from benchmarks import bounces_corpus
 from benchmarks import bounces_frames as frames
 from benchmarks.bounces_frames import BACK, MESSAGE_ID, R
 from benchmarks.bounces_words import answers
+from publisher.bounces.phrases import Kind
 from publisher.bounces.reading import Report, of_answer, read
-from publisher.bounces.wordings import Kind
 
 
 def test_nearly_every_mail_is_in_its_class_and_no_failure_of_ours_is_laid_on_an_address():

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from imap_tools import MailBoxUnencrypted
 
+from publisher.bounces.phrases import Kind
 from publisher.bounces.reading import read
-from publisher.bounces.wordings import Kind
 
 from .conftest import Sandbox
 from .test_mail import send
