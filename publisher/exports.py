@@ -16,8 +16,8 @@ from .imports import spreadsheet_safe
 from .models import Consent, Publication, Subscription
 
 COLUMNS = (
-    "email", "first_name", "last_name", "language", "state", "since", "basis", "agreed_at", "confirmed_at", "how",
-    "wording", "tags", "plain_text", "joined_at",
+    "email", "first_name", "last_name", "language", "state", "since", "basis", "agreed_at", "confirmed_at",
+    "imported_at", "how", "wording", "tags", "plain_text", "joined_at",
 )  # fmt: skip
 _AT_ONCE = 2_000
 #: With a mark, so that spreadsheets read it as what it is.
@@ -57,8 +57,9 @@ def _cells(row: Subscription) -> tuple[str, ...]:
 
 def _agreed(consent: Consent | None) -> tuple[str, ...]:
     if consent is None:
-        return ("",) * 5
-    return consent.basis, _moment(consent.at), _moment(consent.confirmed_at), consent.how, consent.words
+        return ("",) * 6
+    moments = _moment(consent.at), _moment(consent.confirmed_at), _moment(consent.imported_at)
+    return (consent.basis, *moments, consent.how, consent.words)
 
 
 def _moment(at: datetime | None) -> str:

@@ -58,10 +58,10 @@ def _teasers(digest: Digest, entry: Entry | None) -> list[str]:
 
 
 def _named(sender: Member | None) -> str:
-    """The sender's name, if they have confirmed that it is theirs to give: until then anybody may have typed it."""
+    """The sender's name, if they have confirmed it or a list brought it: until then anybody may have typed it."""
     if sender is None or not NAME.fullmatch(sender.name):
         return ""
-    confirmed = Consent.objects.filter(
-        subscription__member=sender, subscription__state=Subscription.State.ACTIVE, confirmed_at__isnull=False
+    known = Consent.objects.filter(
+        Consent.KNOWN, subscription__member=sender, subscription__state=Subscription.State.ACTIVE
     )
-    return sender.name if confirmed.exists() else ""
+    return sender.name if known.exists() else ""

@@ -191,7 +191,7 @@ def erase(member: Member, *, by: Person | None) -> None:
 def was_more(subscription: Subscription) -> bool:
     """Whether it was ever more than a wish: confirmed, brought by a list, or left."""
     moved = Event.objects.filter(Q(after="pending") | Q(after="active"), noun="subscription", noun_id=subscription.pk)
-    return moved.exists() or subscription.consents.filter(confirmed_at__isnull=False).exists()
+    return moved.exists() or subscription.consents.filter(Consent.KNOWN).exists()
 
 
 def is_a_wish(member: Member) -> bool:
@@ -222,7 +222,7 @@ def _no_such_address(digest: Digest) -> QuerySet[Delivery]:
 
 def _activate(subscription: Subscription) -> None:
     move(subscription, State.ACTIVE, by=None, why="confirmed by mail")
-    if asked := subscription.consents.filter(confirmed_at=None).first():
+    if asked := subscription.consents.filter(confirmed_at=None, imported_at=None).first():
         asked.confirmed_at = timezone.now()
         asked.save(update_fields=["confirmed_at"])
     begin_anew(subscription)
@@ -245,9 +245,9 @@ def _wish(member: Member, publication: Publication, how: str) -> Subscription:
 
 
 def _describe_unconfirmed(member: Member, given: dict[str, str]) -> None:
-    """Until somebody has confirmed, a name is only what a stranger typed: the next one may be right."""
-    confirmed = Consent.objects.filter(subscription__member=member, confirmed_at__isnull=False)
-    if any(given.values()) and not confirmed.exists():
+    """Until somebody has confirmed, or a list brought it, a name is what a stranger typed: the next may be right."""
+    known = Consent.objects.filter(Consent.KNOWN, subscription__member=member)
+    if any(given.values()) and not known.exists():
         Member.objects.filter(pk=member.pk).update(**given)
 
 

@@ -17,7 +17,7 @@ from . import holders, imports
 from .delivery.outcomes import unnamed
 from .handing import hand_over
 from .lifecycle import Overtaken, Refusal, move, note
-from .models import Person, Publication, Upload, UploadPart
+from .models import Consent, Person, Publication, Upload, UploadPart
 
 State, What = Upload.State, Upload.What
 PART = 256 * 1024
@@ -40,13 +40,15 @@ def put(publication: Publication, chunks: Iterable[bytes], *, name: str, what: s
             if made.size > LARGEST:
                 raise Refusal(f"The file is larger than {LARGEST >> 20} MB: import it with `publisher members import`.")
             UploadPart.objects.create(upload=made, position=position, content=part)
+        if not made.size:
+            raise Refusal(imports.EMPTY)
         made.save(update_fields=["size"])
         imports.opened(blocks(made), None if _tells_itself(made) else {"email": _first_name(made)})
         note(made, "uploaded", by=by, what=what, size=made.size)
     return made
 
 
-def preview(upload: Upload, columns: Mapping[str, str] | None = None, basis: str = "consent") -> imports.Preview:
+def preview(upload: Upload, columns: Mapping[str, str] | None = None, basis: str = "") -> imports.Preview:
     """What would become of its first lines."""
     said = dict(columns or upload.columns)
     if "email" not in said and not _tells_itself(upload):
@@ -56,17 +58,17 @@ def preview(upload: Upload, columns: Mapping[str, str] | None = None, basis: str
 
 
 def dry_run(upload: Upload) -> imports.Imported:
-    """What would become of all its lines, with what was chosen last; nothing is stored. Refusal where it is long."""
+    """What would become of all its lines, with what was chosen last; nothing is stored. Refusal where it is long, or
+    nobody has said on what they may be mailed.
+    """
     if upload.what != What.MEMBERS or upload.size > COUNTED:
         raise Refusal(
             f"Only lists of members of up to {COUNTED >> 20} MB are counted here: `publisher members import --dry-run` "
             "counts longer ones."
         )
-    counts = imports.Imported()
+    counts, soft = imports.Imported(), imports.ground(upload.basis) == Consent.Basis.SOFT_OPT_IN
     reading = imports.opened(blocks(upload), upload.columns or None)
-    for chunk, added, known, refused in imports.dry_run(
-        reading, upload.publication, soft=upload.basis == "soft_opt_in"
-    ):
+    for chunk, added, known, refused in imports.dry_run(reading, upload.publication, soft=soft):
         counts.added, counts.known = counts.added + added, counts.known + known
         counts.refused, counts.rejected = counts.refused + refused, counts.rejected + len(chunk.broken)
     return counts
@@ -74,17 +76,16 @@ def dry_run(upload: Upload) -> imports.Imported:
 
 def start(upload: Upload, *, columns: Mapping[str, str], basis: str, wording: str = "", by: Person) -> None:
     """waiting → queued: with these columns, on this ground and to these words, by this person's word."""
-    if basis not in {"consent", "soft_opt_in"}:
-        raise Refusal("Say on what they may be mailed: consent, or the charitable soft opt-in.")
-    imports.opened(blocks(upload), columns)
-    move(upload, State.QUEUED, by=by, columns=dict(columns), basis=basis, wording=imports.as_words(wording))
+    choose(upload, columns=columns, basis=basis, wording=wording)  # kept, where something is still to be said
+    ground = imports.ground(basis) if upload.what == What.MEMBERS else ""
+    move(upload, State.QUEUED, by=by, columns=dict(columns), basis=ground, wording=imports.as_words(wording))
     hand_over("workers.intake.upload", upload.pk)
 
 
 def choose(upload: Upload, *, columns: Mapping[str, str], basis: str, wording: str = "") -> None:
     """Look at it with these columns, and on this ground; it waits as before."""
     imports.opened(blocks(upload), columns)
-    ground = basis if basis in {"consent", "soft_opt_in"} else upload.basis
+    ground = basis if basis in Consent.Basis.values else upload.basis
     waiting = Upload.objects.filter(pk=upload.pk, state=State.WAITING)
     waiting.update(columns=dict(columns), basis=ground, wording=imports.as_words(wording))
 

@@ -29,7 +29,7 @@ ListFile = Annotated[Path, typer.Argument(dir_okay=False, readable=True, metavar
 @app.command("import")
 def import_(
     file: ListFile,
-    basis: Annotated[str, typer.Option(help="consent or soft_opt_in: on what they may be mailed.")] = "consent",
+    basis: Annotated[str, typer.Option(help="On what they may be mailed, consent or soft_opt_in: to be said.")] = "",
     wording: Annotated[str, typer.Option(help="What they said yes to, where you have it: it stands with each.")] = "",
     report: Report = None,
     column: Columns = None,
@@ -43,6 +43,8 @@ def import_(
 ) -> None:
     """Read members from a CSV file (“-”: standard input). Nobody who left or is suppressed is made active again."""
     chosen, columns = the_publication(publication), named_columns(column)
+    if basis or not preview:
+        _said(basis)
     if preview:
         show_preview(file, chosen, columns, basis, preview, json)
         return
@@ -165,13 +167,21 @@ def erase(email: str, by: By = None) -> None:
     say("Erased. Only a keyed hash of the address is kept, so that it is never mailed again.")
 
 
-_AGREED = ("basis", "how", "by", "at", "from", "words", "confirmed_at")
+_AGREED = ("basis", "how", "by", "at", "from", "words", "confirmed_at", "imported_at")
+
+
+def _said(basis: str) -> None:
+    """Before anything is opened or written."""
+    try:
+        imports.ground(basis)
+    except Refusal as refusal:
+        raise Refusal(f"--basis: {refusal}") from refusal
 
 
 def _agreed(consent: Consent) -> dict[str, Any]:
     by = consent.by.name if consent.by else None
-    told = (consent.basis, consent.how, by, consent.at, consent.network, consent.words, consent.confirmed_at)
-    return dict(zip(_AGREED, told, strict=True))
+    told = (consent.basis, consent.how, by, consent.at, consent.network, consent.words)
+    return dict(zip(_AGREED, (*told, consent.confirmed_at, consent.imported_at), strict=True))
 
 
 def _cell(value: Any) -> Any:

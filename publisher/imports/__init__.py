@@ -21,11 +21,12 @@ from .chunks import Chunk, Wanted, names, opened, read_in
 from .departures import Departed, import_leavers, import_suppressions
 from .judging import KINDS, Judged, Preview, dry_run, preview
 from .pacing import MANNERS, Pace, lanes
-from .reading import Broken, Reading, spreadsheet_safe
+from .reading import EMPTY, Broken, Reading, spreadsheet_safe
 from .staging import Counted, Terms
 from .tagging import tag
 
 __all__ = [
+    "EMPTY",
     "KINDS",
     "Broken",
     "Departed",
@@ -34,6 +35,7 @@ __all__ = [
     "Preview",
     "as_words",
     "dry_run",
+    "ground",
     "import_csv",
     "import_leavers",
     "import_suppressions",
@@ -79,10 +81,9 @@ def import_csv(
     that they left. A line that cannot be read is given to `reject`, and the next one is read. `wording` is what these
     people said yes to, as far as it is known; it stands with each of them.
     """
-    if basis not in Consent.Basis.values:
-        raise Refusal(f"“{basis}” is no basis for mailing anybody: say one of {', '.join(Consent.Basis.values)}.")
+    on = ground(basis)
     reading = opened(blocks, columns)
-    terms = Terms(publication, Consent.Basis(basis), unnamed(how)[:120], by.pk if by else None, as_words(wording))
+    terms = Terms(publication, on, unnamed(how)[:120], by.pk if by else None, as_words(wording))
     report, broke_off = Imported(), {"broke_off": True}
     try:
         for chunk, counted in _taken(reading, terms):
@@ -95,6 +96,15 @@ def import_csv(
     finally:  # what is in the database stays there, and must be in the history
         if report.added or not broke_off:
             note(publication, "imported members", by=by, why=terms.how, **vars(report), **broke_off)
+
+
+def ground(said: str) -> Consent.Basis:
+    """On what the people of a list may be mailed. Refusal where nobody says it: it is never assumed."""
+    if said in Consent.Basis.values:
+        return Consent.Basis(said)
+    wrong = f"“{said}” is no basis for mailing anybody" if said else "Nobody has said on what they may be mailed"
+    choices = ", or ".join(f"{basis} ({means})" for basis, means in Consent.MEANS.items())
+    raise Refusal(f"{wrong}: say {choices}.")
 
 
 def as_words(typed: str) -> str:

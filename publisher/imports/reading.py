@@ -28,6 +28,7 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", 
 _SOMEBODY = re.compile(r"[^\s@]+@[^\s@]+\.[^\s@.]+")
 #: So many columns a list may have.
 _MOST = 1_000
+EMPTY = "The file is empty. The first line of a list names its columns, and one of them “email”."
 #: By this line some spreadsheets tell each other what parts the cells.
 _PARTED = re.compile(r'"?sep=(.)"?', re.IGNORECASE)
 #: What a list may say of a person beside the address and the names.
@@ -108,6 +109,8 @@ class Reading:
 
     def _no_list(self, header: str, said: Mapping[str, str]) -> str:
         """What is wrong with the names of the columns; nothing, mostly."""
+        if not header:
+            return EMPTY
         if any(map(_SOMEBODY.fullmatch, self.names)):
             return "The first line is somebody's and names no columns: put a line above it, such as “email,first name”."
         if missing := [name for name in said.values() if name and name not in self.names]:

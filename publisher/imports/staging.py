@@ -69,7 +69,7 @@ _AGREED = {
     "sqlite": "coalesce(nullif(agreed, ''), %s)",
 }
 _CONSENTS = """
-    INSERT INTO publisher_consent (subscription_id, basis, how, wording, by_id, at, confirmed_at)
+    INSERT INTO publisher_consent (subscription_id, basis, how, wording, by_id, at, imported_at)
     SELECT subscription_id, %s, %s, %s, %s, {agreed}, %s FROM staged"""
 
 #: Addresses whose suppression is asked for at once: SQLite takes so many in one statement.

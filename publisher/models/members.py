@@ -5,6 +5,7 @@ import hmac
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from .lives import Lives, known_states, moves
@@ -103,11 +104,22 @@ class ConsentWording(models.Model):
 
 
 class Consent(models.Model):
-    """How and when a person agreed, and to which words. Added to, never changed, but for the confirmation."""
+    """On what a person may be mailed, since when, and to which words. Added to, never changed, but for a confirmation.
+
+    Their own yes is `confirmed_at`; that somebody brought them with a list is `imported_at`, and no confirmation.
+    """
 
     class Basis(models.TextChoices):
         CONSENT = "consent", "consent"
         SOFT_OPT_IN = "soft_opt_in", "charitable soft opt-in"
+
+    #: What whoever brings a list says by choosing one of them.
+    MEANS = {
+        Basis.CONSENT: "they said yes, and you can show it",
+        Basis.SOFT_OPT_IN: "a charity met them itself from 5 February 2026 on, and offered a way out",
+    }
+    #: More than a wish that a stranger may have typed: the person's own yes, or the word of whoever brought them.
+    KNOWN = Q(confirmed_at__isnull=False) | Q(imported_at__isnull=False)
 
     subscription = models.ForeignKey(Subscription, models.CASCADE, related_name="consents")
     basis = models.CharField(max_length=12, choices=Basis, default=Basis.CONSENT)
@@ -121,6 +133,7 @@ class Consent(models.Model):
     by = models.ForeignKey(Person, models.SET_NULL, null=True, blank=True, related_name="+", db_index=False)
     at = models.DateTimeField(default=timezone.now)
     confirmed_at = models.DateTimeField(null=True, blank=True)
+    imported_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-at"]

@@ -89,7 +89,8 @@ class Upload(Lives):
     what = models.CharField(max_length=12, choices=What, default=What.MEMBERS)
     name = models.CharField(max_length=120, help_text="The file's, without what looks like an address.")
     at = models.DateTimeField(default=timezone.now)
-    basis = models.CharField(max_length=12, choices=Consent.Basis, default=Consent.Basis.CONSENT)
+    #: Empty until somebody says it: nobody claims a consent by not choosing.
+    basis = models.CharField(max_length=12, choices=Consent.Basis, blank=True, default="")
     wording = models.TextField(blank=True, default="", help_text="What they said yes to, where it is known.")
     #: What staff said of its columns: {"email": "Correo", "first_name": "Nombre"}.
     columns = models.JSONField(default=dict, blank=True)

@@ -38,7 +38,7 @@ WRITE = [
     ("digests", "pause"),
     ("digests", "resume"),
     ("digests", "cancel"),
-    ("members", "import", "pyproject.toml"),
+    ("members", "import", "pyproject.toml", "--basis", "consent"),
     ("members", "erase", "m0@members.example"),
     ("publications", "set", "next_number=9"),
     ("publications", "connect", "x", "reading_rooms"),

@@ -8,6 +8,11 @@ import pytest
 
 from publisher.models import Consent, Member, Subscription, Suppression
 
+CONSENT = ("--by", "anne", "--basis", "consent")
+CHOICES = (
+    "consent (they said yes, and you can show it), or soft_opt_in (a charity met them itself from 5 February 2026 on, "
+    "and offered a way out)."
+)
 LIST = "email,first_name\nrosa@members.example,José\nnot an address,x\nm0@members.example,Known\n"
 
 
@@ -23,7 +28,7 @@ def write(tmp_path: Path):
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
 def test_a_list_is_taken_in_whatever_wrote_it(publisher, write, members, anne, encoding):
-    answer = publisher("members", "import", write(LIST, encoding), "--by", "anne")
+    answer = publisher("members", "import", write(LIST, encoding), *CONSENT)
     assert (answer.status, answer.out) == (0, "1 added, 1 known already, 0 left or suppressed and not added.\n")
     told, where = answer.err.splitlines()
     assert told.startswith("members.csv:3: “not an address” is not an e-mail address")
@@ -41,7 +46,7 @@ def test_an_import_speaks_json(publisher, write, publication, anne):
 def test_all_rejected_lines_are_in_a_report_and_the_first_are_shown(publisher, write, publication, anne, tmp_path):
     lines = [f"=nobody{n},x" for n in range(50)]
     file, report = write("\n".join(["email,first_name", *lines])), tmp_path / "elsewhere.csv"
-    answer = publisher("members", "import", file, "--by", "anne", "--report", report)
+    answer = publisher("members", "import", file, *CONSENT, "--report", report)
     assert answer.err.count("is not an e-mail address") == 20
     assert answer.err.endswith(f"50 lines rejected: see {report}.\n")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere.csv", "members.csv"]
@@ -52,18 +57,18 @@ def test_all_rejected_lines_are_in_a_report_and_the_first_are_shown(publisher, w
 
 def test_a_report_is_there_only_as_long_as_something_was_rejected(publisher, write, publication, anne, tmp_path):
     file, report = write(LIST), tmp_path / "members.csv.rejected.csv"
-    publisher("members", "import", file, "--by", "anne")
+    publisher("members", "import", file, *CONSENT)
     told = report.read_text()
     publisher("members", "import", file, "--by", "anne", "--basis", "hope")
     assert report.read_text() == told
-    publisher("members", "import", write("email\nrosa@members.example\n"), "--by", "anne")
+    publisher("members", "import", write("email\nrosa@members.example\n"), *CONSENT)
     assert not report.exists()
 
 
 def test_a_report_overwrites_no_list_and_must_have_a_place(publisher, write, publication, anne, tmp_path):
     file = write(LIST)
     for report, why in ((file, "would overwrite"), (tmp_path / "no" / "where.csv", "No such file or directory")):
-        answer = publisher("members", "import", file, "--by", "anne", "--report", report)
+        answer = publisher("members", "import", file, *CONSENT, "--report", report)
         assert (answer.status, why in answer.err, "with --report" in answer.err) == (1, True, True)
     assert file.read_text(encoding="utf-8") == LIST
     assert not Member.objects.exists()
@@ -73,7 +78,7 @@ def test_a_report_overwrites_no_list_and_must_have_a_place(publisher, write, pub
 def test_where_the_report_finds_no_room_the_good_lines_are_in_and_it_is_said(publisher, write, publication, anne):
     lines = "".join(f"nobody{n}\n" for n in range(5000))
     answer = publisher(
-        "members", "import", write(f"email\n{lines}rosa@members.example\n"), "--by", "anne", "--report", "/dev/full"
+        "members", "import", write(f"email\n{lines}rosa@members.example\n"), *CONSENT, "--report", "/dev/full"
     )
     assert "Not all of the 5,000 rejected lines could be written to /dev/full: No space left on device." in answer.err
     assert list(Member.objects.values_list("email", flat=True)) == ["rosa@members.example"]
@@ -81,7 +86,7 @@ def test_where_the_report_finds_no_room_the_good_lines_are_in_and_it_is_said(pub
 
 def test_a_list_is_read_from_a_pipe(publisher, publication, anne, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    answer = publisher("members", "import", "-", "--by", "anne", typed="email\nrosa@members.example\n")
+    answer = publisher("members", "import", "-", *CONSENT, typed="email\nrosa@members.example\n")
     assert answer.out == "1 added, 0 known already, 0 left or suppressed and not added.\n"
     assert Consent.objects.get().how == "import standard-input"
     assert list(tmp_path.iterdir()) == []
@@ -91,9 +96,16 @@ def test_a_wrong_basis_or_list_is_one_sentence(publisher, write, publication, an
     basis = publisher("members", "import", write(LIST), "--by", "anne", "--basis", "hope")
     assert (basis.status, basis.err) == (
         1,
-        "“hope” is no basis for mailing anybody: say one of consent, soft_opt_in.\n",
+        f"--basis: “hope” is no basis for mailing anybody: say {CHOICES}\n",
     )
-    assert publisher("members", "import", write("name\nRosa\n"), "--by", "anne").status == 1
+    for more in ([], ["--dry-run"]):  # nobody claims a consent by not choosing
+        nothing = publisher("members", "import", write(LIST), "--by", "anne", *more)
+        assert (nothing.status, nothing.err) == (
+            1,
+            f"--basis: Nobody has said on what they may be mailed: say {CHOICES}\n",
+        )
+    assert publisher("members", "import", write(LIST), "--preview", "1").status == 0
+    assert publisher("members", "import", write("name\nRosa\n"), *CONSENT).status == 1
     assert not Member.objects.exists()
 
 
@@ -115,14 +127,15 @@ def test_an_export_is_safe_in_a_spreadsheet_and_tells_of_this_publication_alone(
 
 def test_one_member_is_shown_and_erased(publisher, write, publication, anne, make_members):
     make_members(1)
-    publisher("members", "import", write(LIST), "--by", "anne", "--wording", "Yes,  send me\nthe news.")
+    publisher("members", "import", write(LIST), *CONSENT, "--wording", "Yes,  send me\nthe news.")
     told = publisher("members", "show", "Rosa@members.example", "--json").json()
     assert (told["email"], told["subscriptions"][0]["publication"]) == ("rosa@members.example", "update")
     (consent,) = told["subscriptions"][0]["consents"]
     assert (consent["basis"], consent["by"], consent["words"]) == ("consent", anne.name, "Yes, send me the news.")
+    assert (consent["confirmed_at"], consent["imported_at"]) == (None, consent["at"])
     assert "send me the" in publisher("members", "show", "rosa@members.example").out
     assert publisher("members", "erase", "rosa@members.example", "--by", "anne").status == 0
     assert publisher("members", "show", "rosa@members.example").status == 1
     assert (Member.objects.get().email, Suppression.objects.count()) == ("m0@members.example", 1)
-    again = publisher("members", "import", write(LIST), "--by", "anne")
+    again = publisher("members", "import", write(LIST), *CONSENT)
     assert again.out == "0 added, 1 known already, 1 left or suppressed and not added.\n"

@@ -42,7 +42,7 @@ def prepared(typed, sandbox, settings, tmp_path):
     typed("publications", "add", "update", "--series", "Update", "--organisation", "Rooms", "--next-number", "120",
           "--sender", "update@rooms.example", "--postal-address", "1 Example Street")  # fmt: skip
     typed("publications", "set", "hold_minutes=0", "--by", "anne")
-    typed("members", "import", tmp_path / "members.csv", "--by", "anne")
+    typed("members", "import", tmp_path / "members.csv", "--by", "anne", "--basis", "consent")
     from tests.sandbox.conftest import KEYS
 
     typed("publications", "connect", "x", "update_news", "--by", "anne", typed=json.dumps(KEYS))

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from publisher import imports, members
+from publisher import imports, links, members
 from publisher.delivery import ledger
 from publisher.imports import pacing
 from publisher.lifecycle import Refusal
@@ -43,14 +43,27 @@ def test_an_import_brings_active_members_and_how_they_agreed(publication, anne, 
         ("luis@members.example", "", ""),
         (ROSA, "Rosa", "Vega"),
     ]
-    consents = {(c.basis, c.how, c.by, c.confirmed_at is not None) for c in Consent.objects.all()}
-    assert consents == {("soft_opt_in", "import members.csv", anne, True)}
+    consents = {(c.basis, c.how, c.by, c.confirmed_at, c.imported_at == c.at) for c in Consent.objects.all()}
+    assert consents == {("soft_opt_in", "import members.csv", anne, None, True)}
     assert ledger.audience(publication).count() == 2
     assert not ledger.audience(other_publication).exists()
     assert not Notice.objects.exists()
     event = Event.objects.get(noun="publication")
     assert (event.verb, event.by, event.why) == ("imported members", anne, "import members.csv")
     assert event.detail == {"added": 2, "known": 0, "refused": 0, "rejected": 0}
+
+
+def test_an_import_is_mailed_and_is_nobodys_own_yes(publication, anne):
+    bring(publication, None, "email", ROSA)
+    assert ledger.audience(publication).count() == 1
+    assert not ledger.audience(publication, {"engaged_from": "2026-01-01"}).exists()
+    list(imports.import_leavers([b"email\nrosa@members.example"], publication, by=anne, how="x", reject=pytest.fail))
+    assert Subscription.objects.get().state == "left"
+    members.join(publication, ROSA, how="subscribe page")
+    members.confirm(links.confirm_token(Subscription.objects.get()))
+    kept = [(c.how, bool(c.confirmed_at), bool(c.imported_at)) for c in Consent.objects.order_by("pk")]
+    assert kept == [("import members.csv", False, True), ("subscribe page", True, False)]
+    assert ledger.audience(publication, {"engaged_from": "2026-01-01"}).count() == 1
 
 
 def test_importing_again_changes_nobody(publication, anne):

@@ -53,8 +53,31 @@ def test_a_list_is_looked_at_mapped_started_and_followed(put: Any, read: Any, as
     assert (consent.basis, consent.how, consent.by) == ("soft_opt_in", "import old.csv", anne)
     page = read(as_anne.get(reverse("member", args=[consent.subscription.member_id])))
     assert page("td q") == ["News, please"]
-    assert page("td .quiet")[0] == "by the list, not by themselves"
+    assert page("td .quiet")[0].startswith("by the list, not by themselves: imported ")
     assert not UploadPart.objects.exists()
+
+
+def test_nobody_claims_a_consent_by_not_choosing_and_what_was_chosen_is_kept(put: Any, read: Any, as_anne: Any) -> None:
+    page = read(put(ODD))
+    assert (page.tree.cssselect("input[name=basis][checked]"), len(page("label input[name=basis]"))) == ([], 2)
+    start = reverse("member-list-start", args=[Upload.objects.get().pk])
+    chosen = {"email": "Kontakt", "first_name": "Wer", "wording": "News, please"}
+    for more in ({}, {"basis": "hope"}, {"count": "1"}):
+        page = read(as_anne.post(start, {**chosen, **more}, follow=True))
+        assert page.one("#messages").endswith(
+            ": say consent (they said yes, and you can show it), or soft_opt_in (a charity met them itself from "
+            "5 February 2026 on, and offered a way out)."
+        )
+        upload = Upload.objects.get()
+        assert (upload.state, upload.basis, upload.wording, upload.parts.count()) == ("waiting", "", "News, please", 1)
+        assert page("td:nth-child(4)")[:2] == ["becomes a member"] * 2
+        assert page.tree.cssselect("input[name=basis][checked]") == []
+
+
+def test_an_empty_file_is_called_empty(put: Any, read: Any) -> None:
+    for text in ("", "\n \n"):
+        assert read(put(text)).one("#messages").startswith("The file is empty.")
+    assert not Upload.objects.exists()
 
 
 def test_who_left_and_who_must_not_be_mailed_come_first(put: Any, as_anne: Any) -> None:

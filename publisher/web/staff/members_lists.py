@@ -81,7 +81,7 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
         "publication": upload.publication,
         "seen": seen,
         "columns": [(name, label, seen.columns.get(name, "")) for name, label in COLUMNS.items()] if seen else [],
-        "bases": Consent.Basis.choices,
+        "bases": [(basis, basis.label, means) for basis, means in Consent.MEANS.items()],
         "share": round(100 * upload.taken / upload.size) if upload.size else 0,
         "counts": [(upload.report[name], said) for name, said in COUNTED.items() if name in upload.report],
         "moving": upload.state in {"queued", "running"},
