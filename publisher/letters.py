@@ -3,8 +3,8 @@
     Edition | Jinja2 (templates/mail/<name>/) | MJML | mrml | Letter(subject, html, text)
 
 A letter is rendered once for all its readers. What differs per reader stands in the bytes as a merge field
-(`{first_name|friend}`, `{unsubscribe_url}`, `{view_url}`) and is filled in when the message is assembled. Only the
-templates and the introduction may hold merge fields: a brace in an item's text is a brace.
+(`{first_name|friend}`, `{unsubscribe_url}`, `{because|you asked for it}`) and is filled in when the message is
+assembled. Only the templates and the introduction may hold merge fields: a brace in an item's text is a brace.
 """
 
 import re

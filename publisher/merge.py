@@ -1,5 +1,6 @@
 """A member's own values in a letter: `{first_name|friend}`, `{last_name}`, `{unsubscribe_url}`, `{view_url}` alone.
 
+And two that our own templates have: `{because|you asked for it}`, why they get it, and `{reader}` behind counted links.
 Staff text is data. A field is looked up in a table and replaced by a value; nothing is ever executed, and
 what is not one of these fields stays as it was typed. (Jinja2 here would run whatever somebody pastes into a
 letter.)
@@ -9,7 +10,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-FIELDS = ("first_name", "last_name", "unsubscribe_url", "view_url", "reader")
+FIELDS = ("first_name", "last_name", "unsubscribe_url", "view_url", "because", "reader")
 
 # A letter that goes out without these would have a dead link where the way out should be.
 NEVER_EMPTY = frozenset({"unsubscribe_url", "view_url"})

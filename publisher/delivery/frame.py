@@ -19,6 +19,9 @@ from .addresses import ascii_domain
 from .assembly import Assembly
 from .statements import Due
 
+#: Why somebody gets it who has not asked for it: the charitable soft opt-in. Who has, reads the letter's own words.
+_MET = "you supported its work or showed interest, and have not opted out"
+
 #: How much longer than the first a message may be: names differ, and links by a few digits.
 _SLACK = 1024
 
@@ -89,6 +92,7 @@ class Frame:
                 "first_name": due.first_name,
                 "last_name": due.last_name,
                 "unsubscribe_url": leave,
+                "because": _MET if due.met else "",
                 "reader": self._reader(due.member_id),
             },
             message_id=self._message_id(due.address),

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections
 
 from .. import faults
-from ..models import Delivery, Digest, Hold, Member, Subscription
+from ..models import Consent, Delivery, Digest, Hold, Member, Subscription
 
 _NAMES = {
+    "consent": Consent._meta.db_table,
     "delivery": Delivery._meta.db_table,
     "digest": Digest._meta.db_table,
     "hold": Hold._meta.db_table,
@@ -30,7 +31,8 @@ _NAMES = {
 class Due(NamedTuple):
     """A row that may be claimed, with its member as they are now.
 
-    `wanted` is whether they still want it, `plain` whether they want it as plain text alone.
+    `wanted` is whether they still want it, `plain` whether they want it as plain text alone, `met` whether they are
+    mailed on the charitable soft opt-in: they never asked.
     """
 
     id: int
@@ -43,6 +45,7 @@ class Due(NamedTuple):
     last_name: str
     wanted: bool
     plain: bool = False
+    met: bool = False
 
 
 class Written(NamedTuple):
@@ -109,7 +112,9 @@ def due(digest: int, publication: int, state: str, most: int, now: datetime) -> 
     found = _ask(
         f"""SELECT d.id, d.address, d.attempts, d.first_tried_at, d.code, m.id,
                    COALESCE(m.first_name, ''), COALESCE(m.last_name, ''), COALESCE(s.state, '') = 'active',
-                   COALESCE(m.plain_text, false)
+                   COALESCE(m.plain_text, false),
+                   COALESCE((SELECT c.basis FROM {{consent}} c WHERE c.subscription_id = s.id
+                             ORDER BY c.at DESC, c.id DESC LIMIT 1), '') = 'soft_opt_in'
             FROM {{delivery}} d
             LEFT JOIN {{member}} m ON m.id = d.member_id
             LEFT JOIN {{subscription}} s ON s.member_id = d.member_id AND s.publication_id = %s

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 
 import dkim
@@ -16,7 +16,7 @@ from publisher.delivery import sending as batches
 from publisher.delivery.frame import Frame
 from publisher.delivery.pausing import Stopped
 from publisher.lifecycle import Refusal
-from publisher.models import Delivery, Epoch, Member
+from publisher.models import Consent, Delivery, Epoch, Member
 from workers.delivery import send
 
 
@@ -89,6 +89,29 @@ def test_who_wants_plain_text_gets_the_same_letter_without_html(sending, connect
     assert (plain["List-Unsubscribe"], other.get_content_type()) == (f"<{leave}>", "multipart/alternative")
     text = other.get_body(("plain",)).get_content()
     assert plain.get_content() == text.replace(of_other, leave).replace("Name1", "Name0")
+
+
+def test_each_letter_says_why_its_member_gets_it(sending, connected, members):
+    """As the newest ground says: m0 asked, m1 was met; m2 was met and asked since, m3 never said anything."""
+    for member, *grounds in ((0, "consent"), (1, "soft_opt_in"), (2, "soft_opt_in", "consent")):
+        for day, basis in enumerate(grounds, start=1):
+            at = datetime(2026, 3, day, tzinfo=UTC)
+            Consent.objects.create(subscription=members[member].subscriptions.get(), basis=basis, how="x", at=at)
+    Member.objects.filter(pk=members[1].pk).update(plain_text=True)
+    batches.send_batch(sending)
+    asked = "You get Update from Andean Reading Rooms because you asked for it."
+    met = asked.replace("asked for it", "supported its work or showed interest, and have not opted out")
+    found = [
+        " ".join(part.get_content().split())
+        for n in range(4)
+        for part in parsed(connected, n).walk()
+        if not part.is_multipart()
+    ]
+    assert [(asked in text, met in text) for text in found] == [
+        *[(True, False)] * 2,
+        (False, True),
+        *[(True, False)] * 4,
+    ]
 
 
 def test_nothing_of_one_member_is_in_the_mail_of_another(sending, connected, members, publication):
