@@ -129,6 +129,7 @@ planned_post = [
 staff: list[URLPattern | URLResolver] = [
     path("sign-in/", signing_in.sign_in, name="sign-in"),
     path("sign-out/", signing_in.sign_out, name="sign-out"),
+    path("", items.front),
     path("items/", items.index, name="items"),
     path("items/queue/", items.queue_many, name="items-queue"),
     path("items/<int:pk>/", include(item)),

@@ -30,6 +30,20 @@ def test_signing_in_leads_on_to_the_page_that_was_asked_for(anne: Any, client: C
     assert client.post(asked["Location"], data)["Location"] == "/staff/digests/"
 
 
+def test_the_staffs_own_address_leads_to_the_items_or_to_the_sign_in(anne: Any, client: Client) -> None:
+    assert client.get("/staff/")["Location"] == "/staff/sign-in/?next=/staff/"
+    client.force_login(anne)
+    assert client.get("/staff/")["Location"] == "/staff/items/"
+
+
+def test_where_there_is_nothing_the_archive_and_the_sign_in_are_offered(publication: Any, client: Client) -> None:
+    missing = client.get("/staff/nowhere/")
+    assert missing.status_code == 404
+    for address in ("/", SIGN_IN):
+        assert f'href="{address}"' in missing.content.decode()
+        assert client.get(address).status_code == 200
+
+
 def test_signing_in_never_leads_to_another_site(anne: Any, client: Client) -> None:
     data = {"username": "anne", "password": "letters-to-lima", "next": "https://evil.example/"}
 

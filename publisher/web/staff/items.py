@@ -36,6 +36,12 @@ NAMED = {
 
 
 @page
+def front(request: StaffRequest) -> HttpResponse:
+    """What the staff's own address leads to."""
+    return redirect("items")
+
+
+@page
 def index(request: StaffRequest) -> HttpResponse:
     publications = list(Publication.objects.all())
     chosen = next((p for p in publications if p.slug == request.GET.get("publication")), None)
