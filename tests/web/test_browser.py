@@ -330,6 +330,20 @@ def test_every_page_can_be_used_by_everybody(
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
 
 
+def test_on_a_phone_each_figure_says_what_it_is(desk: Any, anne: Any, members: Any) -> None:
+    """Where the names of the columns have no room, each cell has its own."""
+    page = desk("anne", width=390)
+    named = "cells => cells.map(e => getComputedStyle(e, '::before').content.replaceAll('\"', '').trim())"
+    page.goto(reverse("members"))
+    states = ["Waiting for confirmation:", "Active:", "Left:", "Suppressed:"]
+    assert page.locator("td.number").evaluate_all(named) == states
+    page.goto(reverse("member-kept"))
+    assert page.locator("tbody tr").first.locator("td").evaluate_all(named) == ["For:", "Why:", "Overdue:"]
+    page.goto(reverse("figures-readers"))
+    after = named.replace("before", "after")
+    assert page.locator("tbody tr").first.locator("td").evaluate_all(after) == ["joined", "left", "bounced"]
+
+
 def about_members(digest: Any, member: Any, anne: Any) -> list[str]:
     """The pages of members, lists, segments, what is kept and readers, with something on each."""
     of = digest.publication

@@ -46,6 +46,16 @@ def test_the_pages_can_be_read_by_everybody(desk: Any, anne: Any, planned: Any, 
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
 
 
+def test_on_a_phone_the_seven_days_are_below_each_other(desk: Any, anne: Any, planned: Any) -> None:
+    page = desk("anne", width=390)
+    page.goto("/staff/plan/")
+    fits = "e => e.parentElement.scrollWidth <= e.parentElement.clientWidth && e.getBoundingClientRect().right <= 390"
+    assert page.locator("table.week").evaluate(fits)
+    named = "cells => cells.map(e => getComputedStyle(e, '::before').content.slice(1, 4))"
+    days = [each.due_at.strftime("%a") for each in planned if each.state == "approved"]
+    assert page.locator("table.week td:visible").evaluate_all(named) == days
+
+
 @pytest.mark.parametrize("javascript", [True, False], ids=["with JavaScript", "without JavaScript"])
 def test_anne_sets_a_timetable_and_moves_a_post(desk: Any, anne: Any, planned: Any, javascript: bool) -> None:
     page = desk("anne", javascript=javascript)
