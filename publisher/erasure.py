@@ -74,13 +74,12 @@ def addresses_of(member: Member) -> set[str]:
     return {member.email, *(address for address in mailed if "@" in address)}
 
 
-def blank(rows: Iterable[int]) -> int:
-    """Take member, address and the server's words off these deliveries; how many. Their outcome stays."""
+def blank(rows: Iterable[int]) -> None:
+    """Take the address and the server's words off these deliveries. Outcome and member stay."""
     chosen = list(rows)
     for pk in chosen:
-        Delivery.objects.filter(pk=pk).update(member=None, address=f"{BLANKED}{pk}", reply="")
+        Delivery.objects.filter(pk=pk).update(address=f"{BLANKED}{pk}", reply="")
     Bounce.objects.filter(delivery_id__in=chosen).update(says="")
-    return len(chosen)
 
 
 def _refuse(former: Collection[str]) -> None:

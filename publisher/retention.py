@@ -17,8 +17,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from . import members
-from .delivery import evidence
+from . import erasure, members
 from .lifecycle import Overtaken, move
 from .models import Consent, Delivery, Digest, Event, Farewell, Member, Notice, Reading, Subscription, Upload
 
@@ -153,7 +152,7 @@ RULES = (
         "PUBLISHER_KEEP_ADDRESSES",
         _setting("KEEP_ADDRESSES"),
         _delivered,
-        evidence.forget_addresses,
+        erasure.blank,
         end=_all_blanked,
     ),
     Rule(

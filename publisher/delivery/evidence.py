@@ -17,7 +17,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from ..lifecycle import Refusal, note
-from ..models import Bounce, Delivery, Digest, Person
+from ..models import Delivery, Digest, Person
 from . import doubts, ledger, logfiles
 from .addresses import AddressRefused, ascii_domain
 from .logfiles import LogUnreadable
@@ -82,13 +82,6 @@ def _without(address: str, says: str) -> str:
     """The row keeps the address until an erasure; what is said of it must not keep it longer."""
     start = says.lower().find(address.lower()) if "@" in address else -1
     return says if start < 0 else says[:start] + "the address" + _without(address, says[start + len(address) :])
-
-
-def forget_addresses(ids: Iterable[int]) -> None:
-    """Of letters of long ago the outcome is kept, and neither the address nor the server's words."""
-    for pk in ids:
-        Delivery.objects.filter(pk=pk).update(address=f"erased-{pk}", reply="")
-    Bounce.objects.filter(delivery_id__in=list(ids)).update(says="")
 
 
 # Many rows, by the relay's log.

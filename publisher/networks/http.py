@@ -262,10 +262,12 @@ def content(response: requests.Response) -> dict[str, Any]:
 
 
 def their_time(headers: Mapping[str, str]) -> datetime | None:
-    """The server's clock, to the second."""
+    """The server's clock, to the second; None where it shows no time, or none that there is."""
     try:
-        return parsedate_to_datetime(headers.get("Date", "")).astimezone(UTC)
-    except ValueError:
+        at = parsedate_to_datetime(headers.get("Date", ""))
+        # Without a zone it is Greenwich's, not that of this machine.
+        return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         return None
 
 

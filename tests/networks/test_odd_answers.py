@@ -1,5 +1,7 @@
 """Answers that no documentation has: words that no database takes, waits without end, addresses nobody may follow."""
 
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +14,16 @@ from tests.networks.conftest import Script, reply
 POST = Outgoing("Clean water at last", None, key="0" * 32)
 ODD = "no \x00 \ud800 \x1b[31m \x85 way"
 MONTH = 32 * 24 * 60 * 60
+
+
+@pytest.fixture
+def in_lima(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine whose own clock is five hours behind."""
+    monkeypatch.setenv("TZ", "America/Lima")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
 
 
 def said(problem: Failure) -> None:
@@ -46,6 +58,33 @@ def test_a_page_rests_for_a_month_at_most(script: Script, facebook: Facebook):
     usage = f'{{"call_count": 99, "estimated_time_to_regain_access": {"9" * 15}}}'
     script.play(reply(200, {"id": "1001_1"}, X_App_Usage=usage))
     assert facebook.publish(POST).rest == MONTH
+
+
+@pytest.mark.parametrize(
+    "date",
+    [
+        "",
+        "yesterday",
+        "Fri, 31 Dec 9999 23:59:59 -2359",
+        "Sun, 22 Nov 99999999999999999999 10:00:00 GMT",
+        f"Sun, 22 Nov 2026 10:00:00 +{'9' * 20}",
+        "Sun, 22 Nov 2026 0:0:999999999999 GMT",
+        "Sun, 22 Nov 2026 10:00:00 +9999",
+        "Sun, 31 Nov 2026 10:00:00 GMT",
+    ],
+)
+def test_a_post_that_stands_is_published_whatever_day_the_server_says_it_is(
+    script: Script, facebook: Facebook, date: str
+):
+    """The request has left, and the answer is good: an error over its date would make it look as if it had not."""
+    script.play(reply(200, {"id": "1001_1"}, Date=date))
+    published = facebook.publish(POST)
+    assert (published.remote_id, published.at) == ("1001_1", None)
+
+
+def test_a_day_without_a_zone_is_in_greenwich(script: Script, facebook: Facebook, in_lima: None):
+    script.play(reply(200, {"id": "1001_1"}, Date="Sun, 22 Nov 2026 10:00:00 -0000"))
+    assert facebook.publish(POST).at == datetime(2026, 11, 22, 10, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "https://x.example/\x00", 7, f"https://x.example/{'x' * 2000}"])
