@@ -232,7 +232,13 @@ STATICFILES_DIRS = [ROOT / "publisher" / "web" / "static"]
 STATIC_ROOT = os.environ.get("PUBLISHER_STATIC_ROOT") or None
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+# What is remembered for minutes is shared by all processes that have a Redis in common.
+REDIS_URL = os.environ.get("REDIS_URL", "")
+CACHES: dict[str, dict[str, str]] = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+if urlsplit(REDIS_URL).scheme in {"redis", "rediss", "unix"}:
+    CACHES["default"] = {
+        "BACKEND": "publisher.remembering.Shared", "LOCATION": REDIS_URL, "KEY_PREFIX": "publisher",
+    }  # fmt: skip
 
 LANGUAGE_CODE = "en-gb"
 USE_I18N = False
