@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import ipaddress
 
 from django.conf import settings
 from django.core.cache import cache
 from django.http import HttpRequest
+from django.utils.crypto import salted_hmac
 
 
 def address(request: HttpRequest) -> str:
@@ -52,9 +52,8 @@ def is_loopback(request: HttpRequest) -> bool:
 
 def asks_too_often(request: HttpRequest, what: str, *, times: int, seconds: int) -> bool:
     """Count this request; True once its network has asked more than `times` in `seconds`."""
-    # Hashed: a network is personal data, and its colons and slashes are not for every cache.
-    digest = hashlib.sha256(network(address(request)).encode()).hexdigest()[:32]
-    key = f"often:{what}:{digest}"
+    # Keyed, since a network is personal data and there are few enough of them to try them all.
+    key = f"often:{what}:{salted_hmac('publisher.often', network(address(request))).hexdigest()}"
     cache.add(key, 0, seconds)
     try:
         return cache.incr(key) > times

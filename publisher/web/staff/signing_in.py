@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import suppress
 from typing import Any
 
@@ -11,6 +10,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.crypto import salted_hmac
 
 from .. import client
 
@@ -52,5 +52,5 @@ sign_out = LogoutView.as_view()
 def _failures(request: HttpRequest) -> str:
     """Counted for a name and an address together: a name alone would let anyone lock somebody else out."""
     name, address = request.POST.get("username", "").casefold(), client.address(request)
-    # Hashed: names and addresses are personal, and their characters are not for every cache.
-    return "sign-in-failures:" + hashlib.sha256(f"{name} {address}".encode()).hexdigest()
+    # Keyed, since both are personal and whoever reads the cache could guess them one by one.
+    return "sign-in-failures:" + salted_hmac("publisher.sign-in-failures", f"{name} {address}").hexdigest()
