@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from . import epoch, numbers, posts, proofs, slots
+from . import epoch, numbers, posts, proofs, slots, timetable
 from .delivery import ledger, manners
 from .handing import hand_over
 from .lifecycle import NotAllowed, Overtaken, Refusal, move, note
@@ -26,6 +26,11 @@ from .reviews import editing, refuse_unwanted
 from .reviews import editors_since_approval as editors_since_approval
 from .reviews import void as void
 from .reviews import why_not as why_not
+
+#: A start that is farther away has a slip in its year.
+_A_YEAR = timedelta(days=366)
+#: Whoever chooses this very minute means now.
+_THIS_MINUTE = timedelta(minutes=1)
 
 EDITABLE_ENTRY = frozenset({"title", "teaser", "link", "byline", "image_alt", "image_caption", "picture"})
 
@@ -146,16 +151,21 @@ def letter(digest: Digest) -> Any:
     return proofs.letter(digest)
 
 
-def schedule(digest: Digest, at: datetime, *, by: Person) -> None:
-    """Let an approved digest start at this moment; never within the hold that allows an undo.
+def schedule(digest: Digest, at: datetime | None = None, *, by: Person) -> datetime:
+    """Let an approved digest start at this moment, or as soon as the hold that allows an undo is over; when it will.
 
     Doing so after a question (it was too late, the audience grew) is the answer: yes.
     """
     if digest.state != Digest.State.APPROVED:
         raise NotAllowed(f"{digest.label} is {digest.get_state_display()}: only an approved digest is scheduled.")
-    hold = timezone.now() + timedelta(minutes=digest.publication.hold_minutes)
-    _plan(digest, max(at, hold), by, "scheduled", confirmed_count=ledger.audience_of(digest).count())
+    now = timezone.now()
+    if at and (wrong := _never(at, digest, now)):
+        raise Refusal(wrong)
+    hold = now + timedelta(minutes=digest.publication.hold_minutes)
+    start = max(at or hold, hold)
+    _plan(digest, start, by, "scheduled", confirmed_count=ledger.audience_of(digest).count())
     slots.place_of_digest(digest)
+    return start
 
 
 def unschedule(digest: Digest, *, by: Person) -> None:
@@ -260,6 +270,20 @@ def _plan(digest: Digest, at: datetime | None, by: Person | None, verb: str, **f
     note(digest, verb, by=by, why=digest.attention, at=at.isoformat() if at else None)
 
 
+def _never(at: datetime, digest: Digest, now: datetime) -> str:
+    """Why nobody can mean this time; empty where somebody may."""
+    # First, since at the ends of the calendar no zone can show it.
+    if abs(at - now) > _A_YEAR:
+        return "That is more than a year from now: choose a nearer time, or none to start it now."
+    if at > now - _THIS_MINUTE:
+        return ""
+    return f"{_wall(digest, at)} is past: choose a time to come, or none to start it now."
+
+
+def _wall(digest: Digest, at: datetime) -> str:
+    return timetable.on_the_wall(digest.publication.zone, at)
+
+
 def _question(digest: Digest) -> str:
     """What a person must decide before this digest may start; empty when nothing."""
     assert digest.start_at is not None
@@ -267,7 +291,7 @@ def _question(digest: Digest) -> str:
     if not proofs.intact(digest.proof):
         return "The stored proof is not what was approved: its bytes were changed. Edit the digest and approve anew."
     if timezone.now() - digest.start_at > timedelta(seconds=settings.LATE_AFTER):
-        return f"This was due on {digest.start_at:%d %B at %H:%M} UTC and the service was down. Send it now?"
+        return f"This was due on {_wall(digest, digest.start_at)} and the service was down. Send it now?"
     now = ledger.audience_of(digest).count()
     if digest.segment_id and not now:
         return "Nobody is in the segment that this was approved for any more. Choose another, and approve anew."

@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from . import budgets, channel_accounts, channels, epoch, faults, holders, posts, prices, proofs, slots
+from . import budgets, channel_accounts, channels, epoch, faults, holders, posts, prices, proofs, slots, timetable
 from .lifecycle import Overtaken, Refusal, move, note
 from .models import Channel, Digest, Item, Post, PostSet
 from .networks.base import CannotLook, Failure, Network, Published, Refused, TryLater, Unknown
@@ -199,7 +199,9 @@ def _late(post: Post) -> str:
     """After a long stop everything would go out at once, to readers for whom it is no news any more."""
     if not slots.is_late(post, post.channel):
         return ""
-    return f"This was due on {post.due_at:%d %B at %H:%M} UTC; release it if it should still go out."
+    assert post.due_at is not None
+    wall = timetable.on_the_wall(post.channel.publication.zone, post.due_at)
+    return f"This was due on {wall}; release it if it should still go out."
 
 
 def _changed(post: Post) -> str:

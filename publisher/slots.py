@@ -119,9 +119,9 @@ def post_now(post: Post, *, by: Person) -> None:
         if channel.paused:
             raise Refusal(f"{channel} is paused: {channel.attention or 'somebody has to look at its account.'}")
         if (public := public_from(post)) > now:
-            raise Refusal(f"Its item is public from {on_the_wall(public, channel)}: not before.")
+            raise Refusal(f"Its item is public from {_wall(channel, public)}: not before.")
         if (start := _start_of(post)) > now:
-            raise Refusal(f"{_whole(post)} begins on {on_the_wall(start, channel)}: not before.")
+            raise Refusal(f"{_whole(post)} begins on {_wall(channel, start)}: not before.")
         _retime(post, now, Timing.NOW, by, "sent now")
         hand_over("workers.social.publish", post.pk)
 
@@ -312,18 +312,18 @@ def _against(post: Post, channel: Channel, at: datetime) -> str:
     """Why it cannot go out at this time, in a sentence; empty where it can."""
     if abs(at.year - timezone.now().year) > _YEARS:
         return _FAR
-    table, wall = timetable_of(channel), on_the_wall(at, channel)
+    table, wall = timetable_of(channel), _wall(channel, at)
     if at <= timezone.now():
         return f"{wall} is past: choose a time to come, or post it now."
     if at < (public := public_from(post)):
-        return f"It is public from {on_the_wall(public, channel)}: choose a time after that."
+        return f"It is public from {_wall(channel, public)}: choose a time after that."
     if at < (start := _start_of(post)):
-        return f"{_whole(post)} begins on {on_the_wall(start, channel)}: choose a time after that."
+        return f"{_whole(post)} begins on {_wall(channel, start)}: choose a time after that."
     if timetable.is_quiet(table, at):
         return f"{wall} lies in the quiet hours of {channel}, {table.quiet}."
     if near := timetable.crowding(table, at, _taken(channel, at, (post.pk,))):
         apart = f", and two keep {channel.spacing_minutes} minutes apart" if channel.spacing_minutes else ""
-        return f"Another post of {channel} goes out on {on_the_wall(near, channel)}{apart}."
+        return f"Another post of {channel} goes out on {_wall(channel, near)}{apart}."
     return ""
 
 
@@ -382,7 +382,5 @@ def _write(channel: Channel, rules: Rules) -> None:
         setattr(channel, name, value)
 
 
-def on_the_wall(at: datetime, channel: Channel) -> str:
-    """ "Saturday 31 March, 09:00" on the publication's clock."""
-    local = at.astimezone(channel.publication.zone)
-    return f"{local:%A} {local.day} {local:%B}, {local:%H:%M}"
+def _wall(channel: Channel, at: datetime) -> str:
+    return timetable.on_the_wall(channel.publication.zone, at)

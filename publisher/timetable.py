@@ -56,6 +56,13 @@ def called(weekly: Weekly) -> str:
     return f"{WEEKDAYS[weekly[0]]} {weekly[1]:%H:%M}"
 
 
+def on_the_wall(zone: ZoneInfo, at: datetime) -> str:
+    """ "Saturday 31 March, 09:00" as a clock in the zone shows it; with the year when it is not this one."""
+    local = at.astimezone(zone)
+    year = f" {local.year}" if local.year != datetime.now(zone).year else ""
+    return f"{local:%A} {local.day} {local:%B}{year}, {local:%H:%M}"
+
+
 def moment(zone: ZoneInfo, wall: datetime) -> datetime:
     """When a clock in the zone shows this; a time that spring skips is moved on, of two in autumn it is the first."""
     return _instant(zone, wall.date(), wall.time().replace(tzinfo=None))

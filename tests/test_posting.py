@@ -414,7 +414,7 @@ def test_what_is_long_overdue_is_not_posted_before_a_person_releases_it(sending,
     for waiting in (post, just_in_time):
         posting.publish(fresh(waiting))
     assert (fresh(post).state, fresh(just_in_time).state, len(on_x(connected))) == ("held", "published", 1)
-    assert fresh(post).outcome == "This was due on 31 March at 09:00 UTC; release it if it should still go out."
+    assert fresh(post).outcome == "This was due on Saturday 31 March 2007, 10:00; release it if it should still go out."
     posts.release(fresh(post), by=anne)
     posting.publish(fresh(post))
     assert (fresh(post).state, len(on_x(connected))) == ("published", 2)

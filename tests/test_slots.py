@@ -414,7 +414,7 @@ def test_what_is_too_late_is_what_the_channel_says(page, x, make_post, out, anne
     publish_all()
 
     assert (fresh(late).state, out()) == ("held", ["in time"])
-    assert fresh(late).outcome == "This was due on 27 March at 10:29 UTC; release it if it should still go out."
+    assert fresh(late).outcome == "This was due on Saturday 27 March, 10:29; release it if it should still go out."
     assert slots.is_late(Post(due_at=NOON - timedelta(seconds=settings.LATE_AFTER + 1)), x)
     assert not slots.is_late(Post(due_at=NOON - timedelta(seconds=settings.LATE_AFTER)), x)
 

@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from django.utils import timezone
 
 from .. import digests, links, prices, repeated_posts
 from ..delivery import ledger, manners
@@ -98,8 +97,8 @@ def send(
 ) -> None:
     """Schedule an approved digest (also the answer where it asks)."""
     digest = the_digest(publication, number)
-    digests.schedule(digest, at.replace(tzinfo=UTC) if at else timezone.now(), by=the_person(by))
-    say(f"{digest.label} starts at {digest.start_at:%Y-%m-%d %H:%M} UTC.")
+    start = digests.schedule(digest, at.replace(tzinfo=UTC) if at else None, by=the_person(by))
+    say(f"{digest.label} starts at {start:%Y-%m-%d %H:%M} UTC.")
 
 
 @app.command()

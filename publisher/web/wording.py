@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from django.utils import timezone
 from markupsafe import Markup, escape
 
+from publisher import timetable
 from publisher.models import Digest
 from publisher.models.publications import printed
 
@@ -27,10 +28,7 @@ BLANK_LINE = re.compile(r"\n\s*\n")
 
 def moment(at: datetime, zone: ZoneInfo | None = None) -> str:
     """ "Saturday 31 March, 09:00" on the wall clock of the zone; with the year when it is not this one."""
-    zone = zone or timezone.get_current_timezone()
-    local = at.astimezone(zone)
-    year = f" {local.year}" if local.year != timezone.now().astimezone(zone).year else ""
-    return f"{local:%A} {local.day} {local:%B}{year}, {local:%H:%M}"
+    return timetable.on_the_wall(zone or timezone.get_current_timezone(), at)
 
 
 def day(on: date | None) -> str:

@@ -14,6 +14,7 @@ from django.utils import timezone
 from publisher import digests
 from publisher.lifecycle import note
 from publisher.models import Delivery, Digest, Post
+from publisher.web.wording import moment
 
 
 def to(name: str, digest: Any, *more: int) -> str:
@@ -119,11 +120,50 @@ def test_starting_by_hand_keeps_the_hold(as_ben: Client, approved: Any, ben: Any
 
 def test_a_start_is_on_the_publications_wall_clock(as_ben: Client, approved: Any, read: Any) -> None:
     """In July London is an hour ahead of UTC."""
-    page = read(as_ben.post(to("sending-schedule", approved), {"at": "2099-07-04T09:00"}, follow=True))
+    now = timezone.now()
+    nine = datetime(now.year + (now.month > 6), 7, 4, 8, 0, tzinfo=UTC)
+    shown = moment(nine, approved.publication.zone)
+    assert shown.endswith(", 09:00")
+
+    page = read(as_ben.post(to("sending-schedule", approved), {"at": f"{nine:%Y-%m-%d}T09:00"}, follow=True))
 
     approved.refresh_from_db()
-    assert approved.start_at == datetime(2099, 7, 4, 8, 0, tzinfo=UTC)
-    assert page.one(".pagehead time") == "Saturday 4 July 2099, 09:00"
+    assert approved.start_at == nine
+    assert page.one(".pagehead time") == shown
+    assert page(".messages .success") == [f"It starts on {shown}."]
+    assert page(".history li")[0].endswith(f"Ben Ortiz set the time of its start, {shown}")
+
+
+@pytest.mark.parametrize(
+    ("away", "why"),
+    [
+        (timedelta(hours=-2), "Monday 9 March, 10:00 is past: choose a time to come, or none to start it now."),
+        (timedelta(days=-400), "That is more than a year from now: choose a nearer time, or none to start it now."),
+        (timedelta(days=3650), "That is more than a year from now: choose a nearer time, or none to start it now."),
+    ],
+)
+def test_a_start_that_nobody_can_mean_is_refused(
+    as_ben: Client, approved: Any, read: Any, away: timedelta, why: str
+) -> None:
+    """A digest that went out at once because last week was chosen could not be called back."""
+    now, before = datetime(2026, 3, 9, 12, 0, tzinfo=UTC), approved.start_at
+
+    with time_machine.travel(now, tick=False):
+        page = read(as_ben.post(to("sending-schedule", approved), {"at": f"{now + away:%Y-%m-%dT%H:%M}"}, follow=True))
+
+    assert page(".messages .error") == [why]
+    approved.refresh_from_db()
+    assert approved.start_at == before
+
+
+def test_this_very_minute_means_now(as_ben: Client, approved: Any, ben: Any) -> None:
+    now = datetime(2026, 3, 9, 12, 0, 59, tzinfo=UTC)
+
+    with time_machine.travel(now, tick=False):
+        as_ben.post(to("sending-schedule", approved), {"at": "2026-03-09T12:00"})
+
+    approved.refresh_from_db()
+    assert approved.start_at == now + timedelta(minutes=5)
 
 
 def test_a_time_that_is_none_is_refused(as_ben: Client, approved: Any, read: Any) -> None:

@@ -25,6 +25,7 @@ from publisher.models import Channel, Post, Publication
 from publisher.networks import network_class
 
 from ..forms import MoveForm, said
+from ..wording import moment
 from .doors import StaffRequest, page
 
 PER_PAGE = 50
@@ -142,7 +143,7 @@ def _called(post: Post) -> str:
 
 
 def _when(post: Post) -> str:
-    return slots.on_the_wall(post.due_at, post.channel) if post.due_at else "as soon as it has a time"
+    return moment(post.due_at, post.channel.publication.zone) if post.due_at else "as soon as it has a time"
 
 
 def _week(channels: list[Channel], days: list[date]) -> list[Line]:

@@ -14,6 +14,7 @@ from publisher.lifecycle import Refusal, history
 from publisher.models import Bounce, Delivery, Digest, Post
 
 from ..forms import ScheduleForm, said
+from ..wording import moment
 from . import unknowns
 from .doors import StaffRequest, deed, page
 from .posts import of_post
@@ -62,8 +63,8 @@ def schedule(request: StaffRequest, pk: int) -> str:
         form = ScheduleForm(request.POST)
         if not form.is_valid():
             raise Refusal(said(form))
-    digests.schedule(digest, form.cleaned_data["at"] or timezone.now(), by=request.user)
-    return "The time of its start is set."
+    start = digests.schedule(digest, form.cleaned_data["at"], by=request.user)
+    return f"It starts on {moment(start, digest.publication.zone)}."
 
 
 @deed(back="sending")

@@ -80,6 +80,8 @@ class Line:
     said: str
     why: str
     at: datetime
+    #: The time that was set, where one was.
+    to: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,9 @@ def newest(events: QuerySet[Event]) -> Told:
 
 def _line(event: Event) -> Line:
     """Nobody means the service itself."""
-    return Line(f"{event.by.name if event.by else 'The service'} {_deed(event)}", event.why, event.at)
+    to = event.detail.get("at")
+    said = f"{event.by.name if event.by else 'The service'} {_deed(event)}"
+    return Line(said, event.why, event.at, datetime.fromisoformat(to) if to else None)
 
 
 def _deed(event: Event) -> str:
