@@ -50,8 +50,11 @@ def run() -> Iterator[Check]:
     yield from _safely(_bounces)
     yield from _safely(_pace)
     yield from _safely(_prices)
-    rows = (_mailbox, _epoch, _clock, _people, _publications, _joining, _signatures, _sealed, _channels, _posts)
-    for check in rows if database.ok else ():
+    if not database.ok:
+        return
+    for check in (_mailbox, _epoch, _clock, _people, _publications, _joining, _signatures, _sealed):
+        yield from _safely(check)
+    for check in (_channels, _digests, _posts):
         yield from _safely(check)
 
 
@@ -300,6 +303,13 @@ def _channels() -> Iterator[Check]:
             f"`publisher publications connect {channel.network} '{channel.account}' --publication {slug}`."
         )
         yield Check(f"Channel {channel}", not problem, problem or _well(channel), mend)
+
+
+def _digests() -> Iterator[Check]:
+    found = list(attention.waiting_digests()[: attention.NAMED])
+    says = " ".join(f"{digest.label}: {attention.said_of(digest)}" for digest in found) or "none waits"
+    mend = "Look at their sending on the staff's pages, or at `publisher digests list`."
+    yield Check("Digests", not found, says, mend)
 
 
 def _posts() -> Iterator[Check]:

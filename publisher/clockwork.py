@@ -94,6 +94,8 @@ def tick() -> None:
         removals.make_room(posting.replaced())
         _hand_over_all("workers.social.remove", removals.due())
         _hand_over_all("workers.social.figures", measures.due())
+        for digest in attention.untold_digests():
+            attention.tell_of(digest)
         _tell_of_posts()
     _hand_over_all("workers.social.reconcile", posting.to_look_for())
     _hand_over_all("workers.social.check_account", checkups.due())

@@ -213,10 +213,20 @@ def resume(digest: Digest, *, by: Person) -> None:
     hand_over("workers.delivery.send" if frozen else "workers.delivery.prepare", digest.pk)
 
 
+def seen(digest: Digest, *, by: Person) -> None:
+    """Somebody has looked at what stands on a digest that is over. One that is not goes on, or is cancelled."""
+    if digest.state not in {Digest.State.SENT, Digest.State.CANCELLED}:
+        raise NotAllowed(f"{digest.label} is {digest.get_state_display()}: decide whether it goes on.")
+    if digest.attention:
+        with transaction.atomic():
+            note(digest, "seen", by=by, why=digest.attention)
+            Digest.objects.filter(pk=digest.pk).update(attention="")
+
+
 def cancel(digest: Digest, *, by: Person, why: str = "") -> None:
     """Stop for good. Where nobody received it, its number and its items are free again."""
     with transaction.atomic():
-        move(digest, Digest.State.CANCELLED, by=by, why=why, start_at=None)
+        move(digest, Digest.State.CANCELLED, by=by, why=why, start_at=None, attention="")
         posts.cancel_of(digest, by=by, why="the digest was cancelled")
         # What a follower has read counts as received: its number and its items are spent. Asked after the
         # posts were cancelled: one that a worker had just taken is among those that reached somebody.
@@ -262,7 +272,7 @@ def _renumber(digest: Digest, entries: list[Entry]) -> None:
 
 def _plan(digest: Digest, at: datetime | None, by: Person | None, verb: str, **fields: Any) -> None:
     """Set when an approved digest starts, unless it has begun meanwhile."""
-    changed = {"start_at": at, "attention": "", **fields}
+    changed = {"start_at": at, "attention": "", "told_at": None, **fields}
     if Digest.objects.filter(pk=digest.pk, state=Digest.State.APPROVED).update(**changed) != 1:
         raise Overtaken(f"{digest.label} has begun meanwhile: pause it instead.")
     for name, value in changed.items():

@@ -305,7 +305,7 @@ def _hold_back(by: Person) -> dict[str, list[int]]:
     for digest in paused:
         move(digest, Digest.State.PAUSED, by=by, why=STOOD_SO, attention=STOOD_SO)
     for digest in asking:
-        Digest.objects.filter(pk=digest.pk, state=digest.state).update(start_at=None, attention=STOOD_SO)
+        Digest.objects.filter(pk=digest.pk, state=digest.state).update(start_at=None, attention=STOOD_SO, told_at=None)
         note(digest, "asked", by=by, why=STOOD_SO)
     for post in held:
         move(post, Post.State.HELD, by=by, why=STOOD_DUE, outcome=STOOD_DUE, spent_in="")

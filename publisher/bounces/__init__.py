@@ -273,6 +273,7 @@ def _ask_of(digest: Digest, what: str, why: str) -> None:
             digests.pause(digest, by=None, why=why)
         else:
             Digest.objects.filter(pk=digest.pk).update(attention=why)
+        Digest.objects.filter(pk=digest.pk).update(told_at=timezone.now())
         lifecycle.note(digest, "asked", by=None, why=why, of=what)
         headline = f"{digest.label}: letters come back"
         notices.tell_staff(digest.publication, headline=headline, sentence=why, link=links.sending_url(digest))

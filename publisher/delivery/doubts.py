@@ -13,6 +13,7 @@ from django.db.models import prefetch_related_objects
 
 from ..models import Delivery, Digest
 from . import message, parcels
+from .outcomes import in_full
 from .relays import RelayWrong, parse_relays
 
 #: Nearly always it is this one. A worker that ended is taken to have come so far: nobody saw where it was.
@@ -67,7 +68,7 @@ def phase_of(row: Delivery) -> str:
 
 def said_of(row: Delivery) -> str:
     """What the relay said last, or our own words where it said nothing."""
-    return " ".join(str(part) for part in (row.code, row.enhanced, row.reply) if part)
+    return in_full(row.code, row.enhanced, row.reply)
 
 
 def _keys(digests: set[int]) -> dict[int, tuple[str, str]]:

@@ -131,6 +131,8 @@ def made(result: Result, phase: Phase, text: str, reply: Reply | None = None, sc
 #: Rather a word too many than half a name: sean.o'connor@…, "sean connor"@…, bounce+sean=members.example@….
 _ADDRESS = re.compile(r"""(?:"[^"]{1,64}"|[^\s<>()\[\],;:"]+)@(?:\[[^\s\]]+\]|[\w.-]*\w)""")
 AN_ADDRESS = "(address)"
+#: So much of a server's words stands in a sentence of ours.
+_TOLD = 200
 
 
 def unnamed(said: str) -> str:
@@ -142,8 +144,15 @@ def unnamed(said: str) -> str:
 
 
 def refusal_in_words(outcome: Outcome) -> str:
-    """Without the relay's own words, which stay on the row or in the log; where it said nothing, ours."""
+    """In the relay's own words, by which its keeper knows what to mend; where it said nothing, in ours."""
     if outcome.code is None:
         return outcome.text
-    code = " ".join(str(part) for part in (outcome.code, outcome.enhanced) if part)
-    return f"The mail server refused us in the phase {outcome.phase.upper()} ({code})."
+    said = in_full(outcome.code, outcome.enhanced, outcome.text)[:_TOLD].rstrip(" .")
+    return f"The mail server refused us in the phase {outcome.phase.upper()}: {said}."
+
+
+def in_full(code: int | None, enhanced: str | None, said: str) -> str:
+    """ "550 5.1.1 No such user": the codes once, whether what was said begins with them or not."""
+    if code and said.startswith(str(code)):
+        return said
+    return " ".join(str(part) for part in (code, enhanced, said) if part)

@@ -229,6 +229,7 @@ class Migration(migrations.Migration):
                 ('resting_why', models.TextField(blank=True)),
                 ('handed_at', models.DateTimeField(blank=True, null=True)),
                 ('attention', models.TextField(blank=True)),
+                ('told_at', models.DateTimeField(blank=True, null=True)),
                 ('freeze_cursor', models.BigIntegerField(default=0)),
                 ('frozen_count', models.PositiveIntegerField(blank=True, null=True)),
                 ('canary_until', models.DateTimeField(blank=True, null=True)),

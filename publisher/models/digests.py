@@ -70,6 +70,8 @@ class Digest(Lives):
     handed_at = models.DateTimeField(null=True, blank=True)
     #: A sentence when the digest waits for a person: due too late, the audience grew, the login was refused.
     attention = models.TextField(blank=True)
+    #: When staff were mailed that it waits for them: publisher/attention.py.
+    told_at = models.DateTimeField(null=True, blank=True)
     #: The last member looked at while the audience is being frozen, and how many rows that made.
     freeze_cursor = models.BigIntegerField(default=0)
     frozen_count = models.PositiveIntegerField(null=True, blank=True)

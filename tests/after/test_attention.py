@@ -1,4 +1,4 @@
-"""Who may approve learns what became of posts: by one mail, and on the page of health."""
+"""Who may approve learns what became of digests and posts: by one mail, and on the page of health."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from django.test import Client
 from django.utils import timezone
 from lxml import html
 
-from publisher import attention, clockwork, epoch, posts
-from publisher.models import Channel, Notice, Post
+from publisher import attention, clockwork, digests, epoch, links, posts
+from publisher.delivery import ledger
+from publisher.lifecycle import NotAllowed, history, move
+from publisher.models import Channel, Digest, Notice, Post
 
 pytestmark = pytest.mark.django_db
 
@@ -87,3 +89,99 @@ def listed(client: Client) -> list[tuple[str, str]]:
     page = html.fromstring(client.get("/staff/health/").content.decode())
     rows = page.cssselect("table[aria-labelledby=matters] tbody tr")
     return [tuple(" ".join(cell.text_content().split()) for cell in row) for row in rows]
+
+
+# Digests.
+
+
+def tick_digests() -> list[tuple[str, str]]:
+    """Two clocks at once, each with what it saw before the other told."""
+    seen = [list(attention.untold_digests()), list(attention.untold_digests())]
+    before = Notice.objects.count()
+    for each in seen:
+        for digest in each:
+            attention.tell_of(digest)
+    return [(notice.subject, " ".join(notice.text.split())) for notice in Notice.objects.order_by("pk")[before:]]
+
+
+@pytest.fixture
+def told(ben: Any) -> Any:
+    type(ben).objects.filter(pk=ben.pk).update(email="ben@reading-rooms.example")
+    return ben
+
+
+def matters() -> list[tuple[str, str]]:
+    return [(one.about, one.says) for one in attention.matters() if one.about.startswith("Update")]
+
+
+def test_a_digest_that_the_service_stopped_is_told_of_once_each_time(sending, told):
+    label, why = sending.label, "The mail server refused us in the phase AUTH: 535 5.7.8 Wrong password."
+    assert (tick_digests(), matters()) == ([], [])
+    for _ in range(2):
+        digests.pause(sending, by=None, why=why)
+        ((subject, text),) = tick_digests()
+        assert subject == f"{label} needs you"
+        assert text.count(why) == text.count(links.sending_url(sending)) == 1
+        assert (tick_digests(), matters()) == ([], [(label, why)])
+        digests.resume(sending, by=told)
+        assert (tick_digests(), matters()) == ([], [])
+
+
+def test_what_a_person_stopped_waits_for_nobody(sending, told):
+    digests.pause(sending, by=told, why="A wrong link")
+    assert (tick_digests(), matters()) == ([], [])
+
+
+def test_letters_of_which_nobody_knows_are_told_of_when_the_sending_is_over(sending, told):
+    first, second, *others = sending.deliveries.order_by("pk")
+    unknown = sending.deliveries.filter(pk__in=[first.pk, second.pk])
+    unknown.update(state="unknown", phase="dot", reply="It broke off.")
+    assert (tick_digests(), matters()) == ([], [])  # others are on their way
+    sending.deliveries.filter(pk__in=[row.pk for row in others]).update(state="sent")
+    move(sending, "sent", by=None)
+    says = "2 letters may have arrived, or not: say what is known of them."
+    ((subject, text),) = tick_digests()
+    assert (subject, text.count(says)) == (f"{sending.label} needs you", 1)
+    assert (tick_digests(), matters()) == ([], [(sending.label, says)])
+    ledger.settle(first, "sent", by=told, why="She has it.")
+    assert matters() == [(sending.label, "One letter may have arrived, or not: say what is known of it.")]
+    ledger.settle(second, "sent", by=told, why="He has it.")
+    assert (tick_digests(), matters()) == ([], [])
+
+
+def test_a_relay_that_is_away_for_long_stands_there_and_is_no_mail(sending, told):
+    """It could not take the mail either."""
+    for _ in range(6):
+        assert matters() == []
+        ledger.rest(sending, "no answer in time")
+    says = "The mail server cannot be used (no answer in time). It is tried again and again; nobody is lost."
+    assert (tick_digests(), matters()) == ([], [(sending.label, says)])
+    ledger.go_on(sending)
+    assert matters() == []
+
+
+def test_a_digest_that_asks_before_it_starts_is_told_of_each_time_it_asks(proof, told):
+    digests.approve(proof, by=told)
+    digest = Digest.objects.get(pk=proof.digest_id)
+    for _ in range(2):
+        Digest.objects.filter(pk=digest.pk).update(start_at=timezone.now() - timedelta(days=2))
+        digests.start(digest)
+        ((subject, text),) = tick_digests()
+        assert (subject, text.count("Send it now?")) == (f"{digest.label} needs you", 1)
+        assert [about for about, _ in matters()] == [digest.label]
+        digests.schedule(digest, by=told)
+        assert (tick_digests(), matters()) == ([], [])
+
+
+def test_what_came_back_after_the_end_stands_there_until_somebody_has_seen_it(sending, told):
+    with pytest.raises(NotAllowed):
+        digests.seen(sending, by=told)
+    sending.deliveries.update(state="sent")
+    move(sending, "sent", by=None)
+    Digest.objects.filter(pk=sending.pk).update(attention="Servers refuse it.", told_at=timezone.now())
+    assert (tick_digests(), matters()) == ([], [(sending.label, "Servers refuse it.")])
+    digests.seen(Digest.objects.get(pk=sending.pk), by=told)
+    assert matters() == []
+    assert list(history(sending).filter(verb="seen").values_list("by__username", "why")) == [
+        (told.username, "Servers refuse it.")
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -121,8 +122,9 @@ def approved(prepared, typed):
 def test_an_approval_is_undone_rescheduled_paused_resumed_and_cancelled(approved, prepared, typed):
     typed("digests", "undo", "--by", "anne")
     assert Digest.objects.get().start_at is None
-    typed("digests", "send", "--by", "anne", "--at", "2100-03-31T09:00:00")
-    assert Digest.objects.get().start_at.isoformat() == "2100-03-31T09:00:00+00:00"
+    day = f"{timezone.now() + timedelta(days=30):%Y-%m-%d}"
+    typed("digests", "send", "--by", "anne", "--at", f"{day}T09:00:00")
+    assert Digest.objects.get().start_at.isoformat() == f"{day}T09:00:00+00:00"
     Digest.objects.update(start_at=timezone.now())
     digest = Digest.objects.select_related("publication", "proof").get()
     digests.start(digest)

@@ -281,7 +281,7 @@ def test_a_storm_of_refusals_stops_the_batch_and_is_held_against_no_row(sending)
     for each in ready(batch):
         answer(batch, each, POLICY)
     batch.close()
-    assert batch.trouble == "The mail server refused us in the phase DOT (554 5.7.1)."
+    assert batch.trouble == "The mail server refused us in the phase DOT: 554 5.7.1 policy."
     assert ledger.counts(sending)["queued"] == 5
 
 

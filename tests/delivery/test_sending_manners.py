@@ -310,7 +310,8 @@ def test_where_every_eighth_recipient_is_refused_for_our_sake_a_person_is_asked_
     send(digest.pk)
     digest.refresh_from_db()
     assert digest.state == "paused"
-    assert digest.attention.startswith("The mail server refused us in the phase RCPT (550 5.7.1). So it does for many")
+    said = "The mail server refused us in the phase RCPT: 550 5.7.1 Not from you."
+    assert digest.attention.startswith(f"{said} So it does for many")
     assert 20 <= states(digest)["deferred"] < 60
     assert states(digest)["deferred"] + states(digest)["queued"] + len(server.log) == 600
 

@@ -16,6 +16,7 @@ from publisher.models import Bounce, Delivery, Digest, Post
 from ..forms import ScheduleForm, said
 from ..wording import moment
 from . import unknowns
+from .deliveries import SHOWN
 from .doors import StaffRequest, deed, page
 from .posts import of_post
 from .telling import newest
@@ -39,7 +40,7 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
         "publication": digest.publication,
         "counts": [(state, Delivery.State(state).label, n) for state, n in counts.items()],
         "total": sum(counts.values()),
-        "settled": sum(n for state, n in counts.items() if state in Delivery.SETTLED),
+        "settled": sum(n for state, n in counts.items() if state in Delivery.SETTLED) - counts["unknown"],
         **unknowns.waiting(request, digest),
         "unknown": counts["unknown"],
         "posts": listed,
@@ -51,6 +52,7 @@ def detail(request: StaffRequest, pk: int) -> HttpResponse:
         "came_back": [(Bounce.Kind(kind).label, n) for kind, n in bounces.counts(digest).items() if n],
         "reasons": [(Bounce.Kind(each["kind"]).label, each) for each in bounces.reasons(digest)],
         "believable": digest.state in STILL and manners.came_back(digest),
+        "lists": SHOWN,
         "history": newest(history(digest)),
     }
     return render(request, "staff/digests/sending.html", context)
@@ -89,6 +91,12 @@ def resume(request: StaffRequest, pk: int) -> str:
 def believe(request: StaffRequest, pk: int) -> str:
     bounces.believe(_digest(pk), by=request.user)
     return "Noted: the list is right. The addresses that do not exist are not mailed any more."
+
+
+@deed(back="sending")
+def seen(request: StaffRequest, pk: int) -> str:
+    digests.seen(_digest(pk), by=request.user)
+    return "Noted."
 
 
 @deed(back="sending")

@@ -55,6 +55,7 @@ DONE = {
     "kept own text": "kept its own text",
     "checked": "looked at what seemed damaged",
     "scheduled": "set the time of its start",
+    "seen": "saw to it",
     "unscheduled": "took its start back",
     "asked": "stopped to ask",
     "delivered": "handed over a batch",
