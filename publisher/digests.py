@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from . import epoch, numbers, posts, proofs, slots, timetable
+from . import epoch, merge, numbers, posts, proofs, slots, timetable
 from .delivery import ledger, manners
 from .handing import hand_over
 from .lifecycle import NotAllowed, Overtaken, Refusal, move, note
@@ -87,6 +87,7 @@ def edit(digest: Digest, *, by: Person, introduction: str | None = None, date: D
     changed = {name: value for name, value in given.items() if value is not None and value != getattr(digest, name)}
     if not changed:
         return
+    _refuse_misspelt(changed.get("introduction", ""))
     with editing(digest, by, f"changed the {' and '.join(changed)}"):
         Digest.objects.filter(pk=digest.pk).update(**changed)
         for name, value in changed.items():
@@ -124,6 +125,7 @@ def proof(digest: Digest, *, by: Person | None) -> Proof:
             digest.save(update_fields=["number"])
         refuse_unwanted(digest)
         _refuse_empty(digest)
+        _refuse_misspelt(digest.introduction)
         posts.draft_for(digest)
         made = proofs.freeze(digest, by=by)
         move(digest, Digest.State.IN_REVIEW, by=by, why=f"proof {made.sha256[:12]}", review=made)
@@ -139,6 +141,11 @@ def choose_audience(digest: Digest, segment: Segment | None, *, by: Person) -> N
     with editing(digest, by, f"chose who receives it: {segment or 'all members'}"):
         Digest.objects.filter(pk=digest.pk).update(segment=segment)
         digest.segment = segment
+
+
+def _refuse_misspelt(introduction: str) -> None:
+    if wrong := merge.misspelt(introduction):
+        raise Refusal(f"Introduction: {wrong}")
 
 
 def _refuse_empty(digest: Digest) -> None:

@@ -9,8 +9,11 @@ letter.)
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 
-FIELDS = ("first_name", "last_name", "unsubscribe_url", "view_url", "because", "reader")
+#: What staff may write in an introduction; the others stand in our own templates.
+OF_STAFF = ("first_name", "last_name", "unsubscribe_url", "view_url")
+FIELDS = (*OF_STAFF, "because", "reader")
 
 # A letter that goes out without these would have a dead link where the way out should be.
 NEVER_EMPTY = frozenset({"unsubscribe_url", "view_url"})
@@ -67,3 +70,27 @@ def unknown_fields(text: str) -> tuple[str, ...]:
     """
     found = (match[0] for match in _FIELD_LIKE.finditer(text) if not _FIELD.fullmatch(match[0]))
     return tuple(dict.fromkeys(found))
+
+
+def misspelt(text: str) -> str:
+    """Why a text of staff would not read as they mean it: a sentence of its first field that is none; else nothing."""
+    wrong = [*unknown_fields(text), *(match[0] for match in _FIELD.finditer(text) if match[1] not in OF_STAFF)]
+    wrong = [found for found in wrong if _meant(found)]
+    if not wrong:
+        return ""
+    near, _, fallback = wrong[0].strip("{}% ").partition("|")
+    names = get_close_matches(near.casefold().replace(" ", "_"), OF_STAFF, n=1, cutoff=0.7)
+    name = names[0] if names else "first_name"
+    mended = f"{{{name}|{fallback or 'friend'}}}" if name not in NEVER_EMPTY else f"{{{name}}}"
+    fields = ", ".join(f"{{{name}}}" for name in OF_STAFF)
+    return (
+        f"“{wrong[0]}” would reach everybody just so: there is no such field. Did you mean {mended}? The fields are "
+        f"{fields}. If it is no field, write it in round brackets."
+    )
+
+
+def _meant(found: str) -> bool:
+    """Several words in single braces are somebody's own, unless they are nearly a field: {First name}."""
+    inner = found.strip("{}")
+    plain = " " in inner.strip() and found == f"{{{inner}}}" and "|" not in inner and "%" not in inner
+    return not plain or bool(get_close_matches(inner.strip().casefold().replace(" ", "_"), OF_STAFF, cutoff=0.8))

@@ -125,5 +125,5 @@ def test_due_notices_sources_and_the_next_post_of_each_channel_are_handed_over(s
 
 def test_a_tick_costs_the_same_however_much_there_is(make_members, sending, handed, django_assert_max_num_queries):
     make_members(200, prefix="more")
-    with django_assert_max_num_queries(72):
+    with django_assert_max_num_queries(80):
         clockwork.tick()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from publisher.merge import FIELDS, ValueMissing, fill, unknown_fields
+from publisher.merge import FIELDS, ValueMissing, fill, misspelt, unknown_fields
 
 ROSA = {
     "first_name": "Rosa",
@@ -81,6 +81,34 @@ def test_suspicious_fields_are_named_once_and_in_order() -> None:
 def test_styles_and_known_fields_are_not_suspicious() -> None:
     text = "<style>p{margin:0} @media (x){a{color: red}}</style> {first_name|dear friend} {view_url} {} { } {1}"
     assert unknown_fields(text) == ()
+
+
+@pytest.mark.parametrize(
+    ("typed", "mended"),
+    [
+        ("Dear {first_nam|friend},", "{first_name|friend}"),
+        ("Dear {firstname},", "{first_name|friend}"),
+        ("Dear {First name},", "{first_name|friend}"),
+        ("Dear {{ first_name }},", "{first_name|friend}"),
+        ("Dear {FIRST_NAME|reader},", "{first_name|reader}"),
+        ("Dear {lastname},", "{last_name|friend}"),
+        ("Leave: {unsubscribe}", "{unsubscribe_url}"),
+        ("{name}", "{first_name|friend}"),
+        ("{% now %}", "{first_name|friend}"),
+        ("{reader}", "{first_name|friend}"),
+        ("{because|x}", "{first_name|x}"),
+    ],
+)
+def test_a_field_that_is_none_is_named_with_the_one_that_was_meant(typed: str, mended: str) -> None:
+    assert f" Did you mean {mended}? " in misspelt(typed)
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["", "{first_name|friend}", "{view_url} {unsubscribe_url}", "{see the next page}", "{1}", "{}", "p {margin: 0}"],
+)
+def test_a_brace_that_is_text_is_not_taken_for_a_field(typed: str) -> None:
+    assert misspelt(typed) == ""
 
 
 @given(st.text(), st.text(alphabet="{}|%_.firstnameviewunsubscribeurl"), st.text(min_size=1))

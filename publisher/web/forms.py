@@ -64,8 +64,15 @@ class EntryForm(RowForm):
 
 
 class DigestForm(forms.Form):
+    """Its fields belong to the form "opening" wherever they stand in the page."""
+
     date = forms.DateField(widget=Calendar)
     introduction = Words(required=False, widget=area(5), help_text="Leave a line blank between paragraphs.")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["form"] = "opening"
 
 
 class CampaignForm(forms.Form):

@@ -128,6 +128,30 @@ def test_anne_composes_and_ben_approves(
     ]
 
 
+@pytest.mark.parametrize("javascript", [True, False], ids=["javascript", "none"])
+def test_what_was_typed_goes_to_review_without_being_saved_first(
+    desk: Any, anne: Any, digest: Any, javascript: bool
+) -> None:
+    page = desk("anne", javascript=javascript)
+    page.goto(to("digest", digest))
+    page.get_by_label("Introduction").fill("Dear {first_nam|friend},")
+    page.get_by_role("button", name="Send to review").click()
+    playwright.expect(page.locator(".messages .error")).to_contain_text("Did you mean {first_name|friend}?")
+    playwright.expect(page.get_by_label("Introduction")).to_have_value("Dear {first_nam|friend},")
+    page.get_by_label("Introduction").fill("Dear {first_name|friend},")
+    page.get_by_role("button", name="Move “Books cross the lake” up").click()
+    playwright.expect(page.locator(".entries h3").first).to_have_text("Books cross the lake")
+    page.get_by_label("Introduction").fill("Dear {first_name|friend}, spring has come.")
+    page.get_by_label("Date").press("Enter")  # saves, and sends nothing anywhere
+    playwright.expect(page.locator("#messages")).to_have_text("Saved.")
+    page.get_by_label("Introduction").fill("Dear {first_name|friend}, it is spring.")
+    page.get_by_role("button", name="Send to review").click()
+    page.get_by_role("heading", name="Update 120. 31 March 2007").wait_for()
+    assert page.url.endswith(to("proof", digest))
+    digest.refresh_from_db()
+    assert (digest.state, digest.introduction) == ("in_review", "Dear {first_name|friend}, it is spring.")
+
+
 def test_ben_approves_by_keyboard_alone(desk: Any, ben: Any, proof: Any) -> None:
     page = desk("ben")
     page.goto(to("proof", proof.digest))
@@ -306,6 +330,7 @@ def test_every_page_can_be_used_by_everybody(
     make_item("Looks damaged", state="received", flags=["“Peruís” looks damaged."], source_says={"teaser": "New."})
     digest = sent_by(ben, proof)
     Delivery.objects.filter(pk=digest.deliveries.first().pk).update(state="unknown", phase="dot")
+    Delivery.objects.filter(pk=digest.deliveries.last().pk).update(state="failed", code=550, reply="550 Nobody")
     draft = digests.compose(digest.publication, by=anne, items=[make_item("Next one"), make_item("And another")])
     review = digests.compose(digest.publication, by=anne, items=[make_item("In review")])
     digests.proof(review, by=anne)
@@ -316,7 +341,8 @@ def test_every_page_can_be_used_by_everybody(
     item = reverse("item", args=[draft.entries.first().item_id])
 
     pages = ["/staff/items/", item, "/staff/digests/", to("digest", draft), to("digest", review)]
-    pages += [to("proof", review), to("sending", digest), "/staff/sign-in/"]
+    pages += [to("proof", review), to("sending", digest), to("sending", digest) + "letters/failed/"]
+    pages.append("/staff/sign-in/")
     pages[:0] = ["/staff/sets/", to("post-set", sets[0]), to("post-set-proof", sets[1])]
     if (scheme, width) in LOOKS[::3]:
         pages[:0] = about_members(digest, members[0], anne)

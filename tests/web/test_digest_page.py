@@ -11,6 +11,7 @@ from django.urls import reverse
 
 from publisher import digests
 from publisher import items as item_verbs
+from publisher.lifecycle import Refusal
 from publisher.models import Digest, Entry, Post
 
 TITLES = ".entries h3"
@@ -77,6 +78,84 @@ def test_a_date_that_is_none_is_named_and_nothing_is_saved(as_anne: Client, dige
     assert page(".messages .error") == ["Date: Enter a valid date."]
     digest.refresh_from_db()
     assert (digest.date, digest.introduction) == (date(2007, 3, 31), "")
+
+
+def opening(page: Any, **typed: str) -> dict[str, str]:
+    """What a browser sends with each button of the page, by form="opening"."""
+    (token,) = page.values("#opening input[name=seen]")
+    return {"seen": token, "date": "2007-03-31", "introduction": "", **typed}
+
+
+TYPED = "Dear {first_name|friend},\r\n\r\nspring has come."
+
+
+@pytest.mark.parametrize(
+    "press",
+    [
+        lambda digest: (to("digest-review", digest), {}),
+        lambda digest: (to("entry-move", digest, digest.entries.first().pk), {"way": "down"}),
+        lambda digest: (to("entry-remove", digest, digest.entries.first().pk), {}),
+        lambda digest: (to("digest-add", digest), {"item": digest.entries.first().item_id}),
+        lambda digest: (to("digest-audience", digest), {"segment": ""}),
+    ],
+    ids=["review", "move", "remove", "add", "audience"],
+)
+def test_each_button_brings_along_what_is_typed(as_anne: Client, digest: Any, read: Any, press: Any) -> None:
+    page = read(as_anne.get(to("digest", digest)))
+    address, more = press(digest)
+    as_anne.post(address, opening(page, introduction=TYPED) | more, follow=True)
+    digest.refresh_from_db()
+    assert digest.introduction == "Dear {first_name|friend},\n\nspring has come."
+
+
+def test_whoever_types_nothing_changes_nothing(as_anne: Client, as_ben: Client, digest: Any, anne: Any, read: Any):
+    """Ben has written meanwhile; Anne, whose page is older, moves an entry."""
+    digests.edit(digest, by=anne, introduction="Dear all,  \n\n\nspring. ")
+    page = read(as_anne.get(to("digest", digest)))
+    shown = opening(page, introduction="Dear all,  \r\n\r\n\r\nspring. ")
+    as_ben.post(to("digest-edit", digest), {"date": "2007-03-31", "introduction": "Ben's own"})
+    as_anne.post(to("entry-move", digest, digest.entries.first().pk), shown | {"way": "down"})
+    digest.refresh_from_db()
+    assert digest.introduction == "Ben's own"
+    assert digest.entries.first().title == NEWEST_FIRST[1]
+
+
+def test_two_who_write_at_once_lose_neither(as_anne: Client, as_ben: Client, digest: Any, read: Any) -> None:
+    annes, bens = (read(client.get(to("digest", digest))) for client in (as_anne, as_ben))
+    as_ben.post(to("digest-edit", digest), opening(bens, introduction="Ben's"))
+
+    page = read(as_anne.post(to("digest-review", digest), opening(annes, introduction="Anne's")))
+
+    assert page.one(".messages .error").startswith("Somebody else has changed the introduction or the date meanwhile;")
+    assert page.one("#id_introduction") == "Anne's"
+    digest.refresh_from_db()
+    assert (digest.state, digest.introduction) == ("draft", "Ben's")
+    as_anne.post(to("digest-edit", digest), opening(page, introduction="Anne's"))
+    digest.refresh_from_db()
+    assert digest.introduction == "Anne's"
+
+
+@pytest.mark.parametrize("name", ["digest-edit", "digest-review"])
+def test_a_misspelt_field_goes_to_nobody_and_what_was_typed_stays(
+    as_anne: Client, digest: Any, read: Any, name: str
+) -> None:
+    page = read(as_anne.get(to("digest", digest)))
+
+    page = read(as_anne.post(to(name, digest), opening(page, introduction="Dear {first_nam|friend},")))
+
+    assert page.one(".messages .error").startswith(
+        "Introduction: “{first_nam|friend}” would reach everybody just so: there is no such field. "
+        "Did you mean {first_name|friend}?"
+    )
+    assert page.one("#id_introduction") == "Dear {first_nam|friend},"
+    digest.refresh_from_db()
+    assert (digest.state, digest.introduction) == ("draft", "")
+
+
+def test_a_misspelt_field_that_stands_there_already_is_not_sent_to_review(digest: Any, anne: Any) -> None:
+    Digest.objects.filter(pk=digest.pk).update(introduction="Dear {{ first_name }},")
+    with pytest.raises(Refusal, match="would reach everybody just so"):
+        digests.proof(digest, by=anne)
 
 
 def test_an_entrys_text_is_its_own(as_anne: Client, digest: Any, read: Any) -> None:

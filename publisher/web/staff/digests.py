@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any
 
 from django.contrib import messages
@@ -9,11 +12,12 @@ from django.contrib.auth.decorators import login_required
 from django.db.models import Case, Count, IntegerField, Value, When
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from publisher import corrections, digests, repeated_posts
+from publisher import corrections, digests, repeated_posts, segments
 from publisher.lifecycle import Refusal, history
-from publisher.models import Correction, Digest, Entry, Item, Publication
+from publisher.models import Correction, Digest, Entry, Item, Publication, Segment
 
 from ..forms import DigestForm, EntryForm, said
 from .doors import StaffRequest, deed, page
@@ -52,13 +56,19 @@ def compose(request: StaffRequest, slug: str) -> HttpResponse:
 
 @page
 def detail(request: StaffRequest, pk: int) -> HttpResponse:
-    digest = get_object_or_404(Digest.objects.select_related("publication"), pk=pk)
+    return _page(request, _digest(pk))
+
+
+def _page(request: StaffRequest, digest: Digest, typed: DigestForm | None = None) -> HttpResponse:
+    """`typed` is what somebody wrote and what could not be saved: it stays before them."""
+    stored = {"date": digest.date, "introduction": digest.introduction}
     told = newest(history(digest))
     offered = corrections.untold(digest) if digest.editable else []
     context = {
         "digest": digest,
         "publication": digest.publication,
-        "form": DigestForm(initial={"date": digest.date, "introduction": digest.introduction}),
+        "form": typed or DigestForm(initial=stored),
+        "seen": _seal(stored),
         "entries": [_with_form(entry) for entry in digest.entries.all()],
         "waiting": digests.waiting(digest.publication) if digest.editable else Item.objects.none(),
         "offered_segments": digest.publication.segments.all() if digest.editable else [],
@@ -80,16 +90,54 @@ def preview(request: StaffRequest, pk: int) -> HttpResponse:
     return framed(digests.letter(digest).html)
 
 
-@deed(back="digest")
-def edit(request: StaffRequest, pk: int) -> str:
-    form = DigestForm(request.POST)
+def keeping(view: Callable[..., str | HttpResponse | None]) -> Callable[..., str | HttpResponse | None]:
+    """Save the date and the introduction first: each button of the page brings along what is typed there.
+
+    What cannot be saved stays in the page, and nothing else is done either.
+    """
+
+    @wraps(view)
+    def door(request: StaffRequest, pk: int, **kwargs: Any) -> str | HttpResponse | None:
+        form = DigestForm(request.POST)
+        if {"introduction", "date"} & set(request.POST):
+            try:
+                _save(request, _digest(pk), form)
+            except Refusal as refusal:
+                messages.error(request, str(refusal))
+                return _page(request, _digest(pk), typed=form)
+        return view(request, pk, **kwargs)
+
+    return door
+
+
+def _save(request: StaffRequest, digest: Digest, form: DigestForm) -> None:
     if not form.is_valid():
         raise Refusal(said(form))
-    digests.edit(_digest(pk), by=request.user, **form.cleaned_data)
+    seen, stored = request.POST.get("seen"), {"date": digest.date, "introduction": digest.introduction}
+    if seen == _seal(form.cleaned_data):
+        return  # nobody has typed anything
+    if seen and seen != _seal(stored):
+        raise Refusal(
+            "Somebody else has changed the introduction or the date meanwhile; yours stand below. Compare with the "
+            "preview; saving puts yours in the place of theirs."
+        )
+    digests.edit(digest, by=request.user, **form.cleaned_data)
+
+
+def _seal(opening: Mapping[str, Any]) -> str:
+    """By which a page tells what it was made of: no secret, and short."""
+    words = "\n".join(line.strip() for line in opening["introduction"].strip().splitlines())
+    return hashlib.sha256(f"{opening['date']} {words}".encode()).hexdigest()[:16]
+
+
+@deed(back="digest")
+@keeping
+def edit(request: StaffRequest, pk: int) -> str:
     return "Saved."
 
 
 @deed(back="digest")
+@keeping
 def add(request: StaffRequest, pk: int) -> str:
     item = get_object_or_404(Item, pk=_number(request, "item"))
     digests.add(_digest(pk), item, by=request.user)
@@ -97,18 +145,31 @@ def add(request: StaffRequest, pk: int) -> str:
 
 
 @deed(back="digest")
+@keeping
+def choose_audience(request: StaffRequest, pk: int) -> str:
+    digest = _digest(pk)
+    named = request.POST.get("segment", "")
+    segment = get_object_or_404(Segment, pk=int(named), publication=digest.publication) if named.isdecimal() else None
+    digests.choose_audience(digest, segment, by=request.user)
+    return f"It goes to {segments.count(segment):,} members now." if segment else "It goes to all members."
+
+
+@deed(back="digest")
+@keeping
 def tell(request: StaffRequest, pk: int, correction: int) -> str:
     corrections.tell(get_object_or_404(Correction, pk=correction), _digest(pk), by=request.user)
     return "The correction is in, below the items."
 
 
 @deed(back="digest")
+@keeping
 def tell_not(request: StaffRequest, pk: int, correction: int) -> str:
     corrections.tell_not(get_object_or_404(Correction, pk=correction), _digest(pk), by=request.user)
     return "The correction is taken out; a later issue may tell it."
 
 
 @deed(back="digest")
+@keeping
 def remove(request: StaffRequest, pk: int, entry: int) -> str:
     taken = _entry(pk, entry)
     digests.remove(taken, by=request.user)
@@ -116,6 +177,7 @@ def remove(request: StaffRequest, pk: int, entry: int) -> str:
 
 
 @deed(back="digest")
+@keeping
 def move(request: StaffRequest, pk: int, entry: int) -> None:
     """One place up or down. At the ends it stays where it is."""
     digest = _digest(pk)
@@ -139,8 +201,11 @@ def edit_entry(request: StaffRequest, pk: int, entry: int) -> str:
 
 
 @deed(back="digest")
+@keeping
 def send_to_review(request: StaffRequest, pk: int) -> HttpResponse:
     digests.proof(_digest(pk), by=request.user)
+    if "HX-Request" in request.headers:  # another page, and this form otherwise stays in place
+        return HttpResponse(headers={"HX-Redirect": reverse("proof", args=[pk])})
     return redirect("proof", pk)
 
 

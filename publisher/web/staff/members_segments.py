@@ -9,12 +9,12 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
-from publisher import digests, retention, segments
+from publisher import retention, segments
 from publisher.lifecycle import Refusal
-from publisher.models import Digest, Publication, Segment
+from publisher.models import Publication, Segment
 
 from ..forms import Calendar, said
-from .doors import StaffRequest, deed, page
+from .doors import StaffRequest, page
 
 _PARTED = "Parted by commas: any of them."
 #: What comes of a digest that goes to a segment, where its rule is changed.
@@ -134,15 +134,6 @@ def remove(request: StaffRequest, pk: int) -> HttpResponse:
     except Refusal as refusal:
         messages.error(request, str(refusal))
     return redirect("member-segments")
-
-
-@deed(back="digest")
-def choose(request: StaffRequest, pk: int) -> str:
-    digest = get_object_or_404(Digest.objects.select_related("publication", "segment"), pk=pk)
-    named = request.POST.get("segment", "")
-    segment = get_object_or_404(Segment, pk=int(named), publication=digest.publication) if named.isdecimal() else None
-    digests.choose_audience(digest, segment, by=request.user)
-    return f"It goes to {segments.count(segment):,} members now." if segment else "It goes to all members."
 
 
 @page
