@@ -34,6 +34,10 @@ def compose(
     chosen = list(items)
     if not chosen:
         raise Refusal("Choose the items that the posts are about.")
+    if channels is not None:
+        channels = list(channels)
+    if channels == []:
+        raise Refusal("Choose the channels that they go to.")
     with transaction.atomic():
         post_set = PostSet.objects.create(
             publication=publication, title=_title(chosen), state=State.DRAFT, created_by=by

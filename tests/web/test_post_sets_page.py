@@ -36,6 +36,23 @@ def test_a_set_is_composed_of_what_is_ticked(publication, other_publication, cha
     assert read(nothing)(".messages p") == ["Choose the items that the posts are about."]
 
 
+@pytest.mark.parametrize("missing", ["item", "channel"])
+def test_whoever_forgets_a_tick_keeps_the_others(
+    publication, other_publication, channels, items, as_anne, read, missing
+):
+    """On the same publication, which is not the first of the list."""
+    ticked = {"item": [items[1].pk], "channel": [channels[0].pk]} | {missing: []}
+
+    page = read(as_anne.post(to("post-set-compose", "update"), ticked, follow=True))
+
+    what = {"item": "items that the posts are about", "channel": "channels that they go to"}[missing]
+    assert page(".messages .error") == [f"Choose the {what}."]
+    assert page("nav[aria-label=Publication] a[aria-current]") == ["Update"]
+    for name in ("item", "channel"):
+        assert page.values(f"input[name={name}][checked]") == [str(pk) for pk in ticked[name]]
+    assert not PostSet.objects.exists()
+
+
 def test_without_a_channel_or_an_item_the_page_says_what_to_do_first(publication, as_anne, read):
     assert read(as_anne.get(to("post-sets"))).one(".empty") == "No channel is connected. Connect one first."
 

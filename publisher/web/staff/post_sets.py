@@ -28,8 +28,13 @@ PER_PAGE = 100
 
 @page
 def index(request: StaffRequest) -> HttpResponse:
+    return _index(request, request.GET.get("publication", ""))
+
+
+def _index(request: StaffRequest, slug: str) -> HttpResponse:
+    """With what somebody has ticked, where nothing came of it."""
     publications = list(Publication.objects.all())
-    chosen = next((p for p in publications if p.slug == request.GET.get("publication")), None)
+    chosen = next((p for p in publications if p.slug == slug), None)
     publication = chosen or next(iter(publications), None)
     left = Count("posts", filter=~Q(posts__state="cancelled"))
     out = Count("posts", filter=Q(posts__state="published"))
@@ -39,6 +44,8 @@ def index(request: StaffRequest) -> HttpResponse:
         "sets": PostSet.objects.select_related("publication").annotate(left=left, out=out)[:SHOWN],
         "items": post_sets.postable(publication)[:SHOWN] if publication else [],
         "channels": [(each, _called(each)) for each in publication.channels.all()] if publication else [],
+        "ticked": _numbers(request, "item"),
+        "on": _numbers(request, "channel") if request.method == "POST" else None,
     }
     return render(request, "staff/posts/sets.html", context)
 
@@ -53,7 +60,7 @@ def compose(request: StaffRequest, slug: str) -> HttpResponse:
         return redirect("post-set", post_sets.compose(publication, items, by=request.user, channels=channels).pk)
     except Refusal as refusal:
         messages.error(request, str(refusal))
-        return redirect("post-sets")
+        return _index(request, slug)
 
 
 @page
