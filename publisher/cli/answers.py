@@ -39,7 +39,7 @@ _NOT_SET_UP = ("no such table", "no such column", "does not exist")
 def plainly(app: typer.Typer) -> None:
     """Run the command; what people can mend ends with its sentence on standard error and status 1."""
     try:
-        app()
+        app(prog_name="publisher")  # as people type it, however Python was started
     except SENTENCES as problem:
         _fail(str(problem))
     except UnicodeEncodeError as problem:

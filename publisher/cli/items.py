@@ -42,7 +42,8 @@ def import_(
                 _queue(received, person if queue else None)
                 _take_number(chosen, received, person if take_number else None)
                 report.append(_said(page, received))
-    _print_report(report, json)
+    chosen.refresh_from_db()
+    _print_report(report, json, chosen.next_number)
 
 
 @app.command("list")
@@ -186,6 +187,11 @@ def _said(page: str, received: items.Received) -> dict[str, Any]:
         "new": [item.pk for item in received.new],
         "updated": [item.pk for item in received.updated],
         "flagged": [item.pk for item in received.flagged],
+        "to_look_at": [
+            {"id": item.pk, "title": item.title, "why": _to_look_at(item)}
+            for item in (*received.new, *received.updated, *received.flagged)
+            if _to_look_at(item)
+        ],
         "unchanged": received.unchanged,
         "sections": [section.title for section in received.sections],
         "unread": [{"line": u.line, "text": u.text, "why": u.why} for u in received.unread],
@@ -193,17 +199,22 @@ def _said(page: str, received: items.Received) -> dict[str, Any]:
     }
 
 
-def _print_report(report: list[dict[str, Any]], json: bool) -> None:
+def _print_report(report: list[dict[str, Any]], json: bool, next_number: int) -> None:
     if json:
         as_json(report)
         return
-    counted = ("new", "updated", "flagged", "sections", "unread")
+    counted = ("new", "updated", "to_look_at", "sections", "unread")
     rows = ([r["page"], r["unchanged"], *(len(r[name]) for name in counted)] for r in report)
-    table("Imported", ["page", "unchanged", "new", "updated", "flagged", "sections", "not read"], rows)
+    table("Imported", ["page", "unchanged", "new", "updated", "to look at", "sections", "not read"], rows)
     for entry in report:
         for unread in entry["unread"]:
             remark(f"{entry['page']}:{unread['line']}: not read: {unread['why']} {unread['text']}", "red")
-    if proposed := max((r["proposed_number"] or 0 for r in report), default=0):
+        for item in entry["to_look_at"]:
+            remark(f"{entry['page']}: item {item['id']}, “{item['title']}”: {' '.join(item['why'])}", "yellow")
+    proposed = max((r["proposed_number"] or 0 for r in report), default=0)
+    if proposed and next_number == proposed:
+        say(f"The next number is {proposed}, as the numbers printed there suggest.")
+    elif proposed > next_number:
         say(f"The numbers printed there suggest {proposed} as the next one: import with --take-number to set it.")
 
 

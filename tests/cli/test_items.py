@@ -72,11 +72,13 @@ def test_a_dry_run_leaves_the_database_untouched(publisher, publication, page):
 def test_an_import_says_what_it_did_and_does_it_once(publisher, publication, page):
     Publication.objects.update(next_number=1)
     (told,) = publisher("items", "import", page, "--json").json()
+    books = Item.objects.get(title="Books cross the lake")
     assert told == {
         "page": str(page),
         "new": list(Item.objects.order_by("pk").values_list("pk", flat=True)),
         "updated": [],
         "flagged": [],
+        "to_look_at": [{"id": books.pk, "title": books.title, "why": books.flags}],
         "unchanged": 0,
         "sections": [],
         "unread": [],
@@ -91,7 +93,9 @@ def test_an_import_says_what_it_did_and_does_it_once(publisher, publication, pag
 
 def test_an_import_queues_what_no_earlier_update_printed_and_takes_the_number(publisher, publication, page, anne):
     Publication.objects.update(next_number=1)
-    publisher("items", "import", page, "--queue", "--take-number", "--by", "anne")
+    told = publisher("items", "import", page, "--queue", "--take-number", "--by", "anne")
+    assert "The next number is 120, as the numbers printed there suggest." in told.out
+    assert "import with --take-number" not in told.out + told.err
     assert dict(Item.objects.values_list("title", "state")) == {
         "A reading room opens": "received",
         "Books cross the lake": "queued",
@@ -101,6 +105,13 @@ def test_an_import_queues_what_no_earlier_update_printed_and_takes_the_number(pu
         ("item", "moved", "anne"),
         ("publication", "edited", "anne"),
     ]
+
+
+def test_an_import_says_which_items_somebody_must_look_at_and_why(publisher, publication, page):
+    told = " ".join(publisher("items", "import", page).err.split())
+    books = Item.objects.get(title="Books cross the lake")
+    assert f"{page}: item {books.pk}, “Books cross the lake”: The teaser looks damaged by an old encoding" in told
+    assert "A reading room opens" not in told
 
 
 def test_what_could_not_be_read_is_said_with_its_line(publisher, publication, tmp_path):
