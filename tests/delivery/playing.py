@@ -19,6 +19,7 @@ from .server import (
     GOOD,
     OF_ONE_MESSAGE,
     Action,
+    Before,
     Deaf,
     Endless,
     Hold,
@@ -27,7 +28,6 @@ from .server import (
     Server,
     Silence,
     Stall,
-    Stalling,
     Taken,
     as_deed,
 )
@@ -188,11 +188,11 @@ def is_waiting(action: Action | list[Action | None]) -> bool:
     if isinstance(action, list):
         return any(is_waiting(each) for each in action if each is not None)
     deed = as_deed(action)
-    if isinstance(deed, Taken):
+    if isinstance(deed, Taken | Before):
         return is_waiting(deed.then)
     if type(deed) is Says:
         return re.search(rb"(^|\n)([0-9]{3}-[^\n]*\n|[^\n]+)\Z", deed.words(b"250 \r\n")) is not None
-    return isinstance(deed, Silence | Stall | Stalling | Endless | Hold | Deaf | Mute)
+    return isinstance(deed, Silence | Stall | Endless | Hold | Deaf | Mute)
 
 
 # ---- Who sends

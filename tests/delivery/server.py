@@ -63,11 +63,10 @@ class Reset:
 
 
 class HalfClose:
-    """The end of the stream in our direction; the other one is read on to its end."""
+    """The end of the stream in our direction; the other one stays open."""
 
     def play(self, talk: "Talk", usual: bytes) -> None:
         talk.connection.shutdown(socket.SHUT_WR)
-        Silence().play(talk, usual)
 
 
 class Silence:
@@ -184,14 +183,6 @@ class Mute(Says):
         pass
 
 
-class Stalling(Says):
-    """The answer, and then nothing is read any more."""
-
-    def play(self, talk: "Talk", usual: bytes) -> None:
-        super().play(talk, usual)
-        Stall().play(talk, usual)
-
-
 @dataclass(frozen=True)
 class Late(Says):
     """The usual answer, and once the client has read it and gone on, something that nobody asked for."""
@@ -216,6 +207,20 @@ class Taken:
 
 
 @dataclass(frozen=True)
+class Before:
+    """Done while the client cannot get rid of what it sends: nothing more is read until it has given up.
+
+    Were it read on, the whole message might have left before the client looks, and the outcome would be another.
+    """
+
+    then: "Action"
+
+    def play(self, talk: "Talk", usual: bytes) -> None:
+        as_deed(self.then).play(talk, usual)
+        Stall().play(talk, usual)
+
+
+@dataclass(frozen=True)
 class Presented:
     """The handshake is made, with a certificate of this kind."""
 
@@ -225,7 +230,7 @@ class Presented:
         talk.encrypt(talk.server.certificates(self.kind))
 
 
-Deed = Close | Reset | HalfClose | Silence | Stall | Says | Taken | Presented
+Deed = Close | Reset | HalfClose | Silence | Stall | Says | Taken | Before | Presented
 Action = bytes | str | Deed
 
 CLOSE, RESET, HALF_CLOSE, SILENCE, STALL = Close(), Reset(), HalfClose(), Silence(), Stall()
