@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -217,7 +217,8 @@ def standing(digest: Digest, now: datetime | None = None) -> list[str]:
     except LimitsWrong as problem:
         return [str(problem)]
     pace = f"At most {rate:g} letters a second." if rate else ""
-    said = [_said_of_the_relay(digest, now), _said_of_the_canary(digest, now), day, pace, *_said_of_domains(now)]
+    relay, canary = _said_of_the_relay(digest, now), _said_of_the_canary(digest, now)
+    said = [relay, canary, day, pace, *_said_of_domains(digest, now)]
     return [sentence for sentence in said if sentence]
 
 
@@ -316,7 +317,8 @@ def _said_of_the_relay(digest: Digest, now: datetime) -> str:
     if digest.resting_until is None or digest.resting_until <= now or not digest.breaks:
         return ""
     why = digest.resting_why.rstrip(".") or "it broke off"
-    return f"The mail server cannot be used just now ({why}); it is tried again at {_moment(digest.resting_until)}."
+    again = _moment(digest, digest.resting_until, now)
+    return f"The mail server cannot be used just now ({why}); it is tried again at {again}."
 
 
 def _said_of_the_canary(digest: Digest, now: datetime) -> str:
@@ -329,7 +331,7 @@ def _said_of_the_canary(digest: Digest, now: datetime) -> str:
     if digest.canary_until <= now:
         return ""
     return (
-        f"Canary: the first {size} letters are out; the others follow at {_moment(digest.canary_until)}, "
+        f"Canary: the first {size} letters are out; the others follow at {_moment(digest, digest.canary_until, now)}, "
         f"unless more than {CANARY_SHARE:.0%} of those fail."
     )
 
@@ -339,15 +341,19 @@ def _said_of_the_day(digest: Digest, now: datetime) -> str:
     if cap is None:
         return ""
     count = paces.of_day(sender_domain(digest), now)
-    goes_on = ", goes on tomorrow 00:00 UTC" if count >= cap else ""
+    tomorrow = datetime.combine(now.astimezone(UTC).date() + timedelta(days=1), time.min, UTC)
+    goes_on = f", goes on at {_moment(digest, tomorrow, now)}" if count >= cap else ""
     return f"Warm-up: {count:,} of {cap:,} today{goes_on}."
 
 
-def _said_of_domains(now: datetime) -> list[str]:
+def _said_of_domains(digest: Digest, now: datetime) -> list[str]:
     rests = sorted(paces.resting(None, now).items())
-    said = [f"{domain} asked for patience: it rests until {_moment(until)}." for domain, until in rests[:_NAMED]]
+    ends = [(domain, _moment(digest, until, now)) for domain, until in rests[:_NAMED]]
+    said = [f"{domain} asked for patience: it rests until {end}." for domain, end in ends]
     return [*said, f"{len(rests) - _NAMED} more domains rest."] if len(rests) > _NAMED else said
 
 
-def _moment(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%H:%M} UTC"
+def _moment(digest: Digest, at: datetime, now: datetime) -> str:
+    """By the publication's clock, as the other times of its page: "14:05", and the day where it is another one."""
+    local, today = (each.astimezone(digest.publication.zone) for each in (at, now))
+    return f"{local:%H:%M}" if local.date() == today.date() else f"{local:%H:%M} on {local:%A} {local.day} {local:%B}"

@@ -89,7 +89,7 @@ def test_a_new_senders_letters_of_a_day_are_counted_over_digests_and_the_rest_wa
 
     assert manners.allowance(one, 30, NOON) == Allowance(30)
     assert manners.allowance(other, 30, NOON) == Allowance(20)
-    full = "Warm-up: 50 of 50 today, goes on tomorrow 00:00 UTC."
+    full = "Warm-up: 50 of 50 today, goes on at 00:00 on Tuesday 24 November."
     assert manners.allowance(one, 30, NOON) == Allowance(0)
     assert manners.standing(one, NOON) == [full]
 
@@ -177,7 +177,7 @@ def test_the_first_letters_go_out_and_the_others_wait_and_then_go_by_themselves(
     assert manners.allowance(again(canary), 12, NOON) == Allowance(8)
     outcome(canary, 0, 20, **SENT)
 
-    waits = "Canary: the first 20 letters are out; the others follow at 12:15 UTC, unless more than 10% of those fail."
+    waits = "Canary: the first 20 letters are out; the others follow at 12:15, unless more than 10% of those fail."
     quarter_past = NOON + timedelta(minutes=15)
     assert manners.allowance(again(canary), 100, NOON) == Allowance(0)
     # Of an instance that was loaded before, too; and the wait is not begun anew.
@@ -425,8 +425,12 @@ def test_the_clock_suppresses_in_small_parts_and_looks_no_more_when_all_is_done(
 
 
 @pytest.mark.django_db
-def test_what_holds_a_sending_back_is_said_while_it_sends(make_sending: Any, settings: Any) -> None:
+def test_what_holds_a_sending_back_is_said_by_the_publications_clock(
+    make_sending: Any, publication: Any, settings: Any
+) -> None:
     settings.RATE, settings.WARM_UP = "2.5", "2026-11-23"
+    publication.time_zone = "America/New_York"
+    publication.save()
     digest = make_sending(3)
     for domain in "abcdefg":
         paces.rest(f"{domain}.example", NOON)
@@ -435,10 +439,10 @@ def test_what_holds_a_sending_back_is_said_while_it_sends(make_sending: Any, set
 
     assert manners.standing(again(digest), NOON) == [
         "The mail server cannot be used just now (relay:465: encryption failed: certificate has expired); it is tried "
-        "again at 12:05 UTC.",
+        "again at 07:05.",
         "Warm-up: 0 of 50 today.",
         "At most 2.5 letters a second.",
-        *(f"{domain}.example asked for patience: it rests until 12:01 UTC." for domain in "abcde"),
+        *(f"{domain}.example asked for patience: it rests until 07:01." for domain in "abcde"),
         "2 more domains rest.",
     ]
     Digest.objects.filter(pk=digest.pk).update(state="paused")

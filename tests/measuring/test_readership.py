@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from publisher import charts, members, readership
 from publisher.lifecycle import move
-from publisher.models import Click, Digest, Event, MembersOfDay, Subscription, TalliedTo
+from publisher.models import Click, Digest, Event, MembersOfDay, Proof, Subscription, TalliedTo
 from tests.cli.conftest import publisher as publisher
 
 pytestmark = pytest.mark.django_db
@@ -155,6 +155,10 @@ def test_the_page_has_each_chart_in_words_and_numbers(client: Any, anne: Any, pu
     assert '<td class="n" data-of="followed by people">3</td>' in page
     assert '<td class="n" data-of="by machines">11</td>' in page
     assert "5 receive Update today." in page
+
+    Proof.objects.update(links={})
+    page = client.get("/staff/figures/readers/").text
+    assert '<td class="n" data-of="followed by people">not counted</td>' in page
 
 
 @pytest.mark.parametrize("count", [1, 3])

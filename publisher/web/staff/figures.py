@@ -150,7 +150,7 @@ def _groups(posts: Iterable[Post], history: dict[int, list[Measure]]) -> list[Gr
 
 def _group(rows: list[Row]) -> Group:
     post = rows[0].post
-    return Group(str(post.item or post.campaign or "The Update itself"), post.item, rows)
+    return Group(str(post.item or post.campaign or "The digest itself"), post.item, rows)
 
 
 def _channels(publication: Publication | None) -> list[tuple[Any, str, Gathering, int]]:
