@@ -307,6 +307,8 @@ def _question(digest: Digest) -> str:
     assert digest.proof is not None
     if not proofs.intact(digest.proof):
         return "The stored proof is not what was approved: its bytes were changed. Edit the digest and approve anew."
+    if reason := proofs.made_elsewhere(digest.proof):
+        return reason
     if timezone.now() - digest.start_at > timedelta(seconds=settings.LATE_AFTER):
         return f"This was due on {_wall(digest, digest.start_at)} and the service was down. Send it now?"
     now = ledger.audience_of(digest).count()

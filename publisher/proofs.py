@@ -10,6 +10,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Q
 from django.utils import timezone
 
@@ -37,7 +38,8 @@ def freeze(whole: Digest | PostSet, *, by: Person | None) -> Proof:
     content = _content(whole)
     if isinstance(whole, Digest):
         _assemble(content)
-    made = {**content, "audience_count": _audience_count(whole), "made_by": by}
+    base_url = settings.BASE_URL if isinstance(whole, Digest) else ""
+    made = {**content, "audience_count": _audience_count(whole), "made_by": by, "base_url": base_url}
     if isinstance(whole, Digest):
         return Proof.objects.get_or_create(digest=whole, sha256=sha256(content), defaults=made)[0]
     return Proof.objects.get_or_create(post_set=whole, sha256=sha256(content), defaults=made)[0]
@@ -68,6 +70,16 @@ def intact(proof: Proof) -> bool:
 def still_true(proof: Proof) -> bool:
     """Whether the proof's bytes hash to what it says, and are what would go out now."""
     return intact(proof) and sha256(_content(proof.of)) == proof.sha256
+
+
+def made_elsewhere(proof: Proof) -> str:
+    """Why its links lead elsewhere than those that are added at the sending; empty where all have one beginning."""
+    if proof.base_url in ("", settings.BASE_URL):
+        return ""
+    return (
+        f"The letter's links begin with {proof.base_url}, and PUBLISHER_BASE_URL is {settings.BASE_URL} here. "
+        "Set it alike where proofs are made and where letters are sent; then change the digest and have that approved."
+    )
 
 
 def as_approved(post: Post) -> bool:

@@ -79,6 +79,8 @@ def approve(proof: Proof, *, by: Person, comment: str = "") -> Approval:
             raise NotAllowed(reason)
         refuse_unwanted(whole)
         # Read anew, with all that it is made of: what the caller holds may be from before an edit.
+        if reason := proofs.made_elsewhere(proof):
+            raise Overtaken(reason)
         if not proofs.still_true(Proof.objects.get(pk=proof.pk)):
             raise Overtaken("What would go out has changed since this proof was made: take it back and make a new one.")
         approval = _decide(proof, by, Approval.Decision.APPROVED, comment)

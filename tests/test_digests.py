@@ -276,6 +276,26 @@ def test_an_undo_that_came_first_wins_against_a_start_under_way(approved, anne):
     assert Digest.objects.get(pk=approved.pk).state == "approved"
 
 
+def test_a_proof_from_under_another_address_is_not_approved(proof, ben, settings):
+    made_at, settings.BASE_URL = settings.BASE_URL, "https://news.example"
+    with pytest.raises(Overtaken, match=f"begin with {made_at}, and PUBLISHER_BASE_URL is https://news.example here"):
+        digests.approve(proof, by=ben)
+
+
+def test_an_approved_one_whose_address_changed_is_not_started_before_it_is_made_anew(approved, anne, ben, settings):
+    made_at, settings.BASE_URL = settings.BASE_URL, "https://news.example"
+    digests.start(approved)
+    assert (approved.state, approved.start_at) == ("approved", None)
+    assert f"begin with {made_at}, and PUBLISHER_BASE_URL is https://news.example here" in approved.attention
+
+    digests.edit(approved, by=anne, introduction="From our new address.")
+    digests.approve(digests.proof(Digest.objects.get(pk=approved.pk), by=anne), by=ben)
+    Digest.objects.filter(pk=approved.pk).update(start_at=timezone.now())
+    approved.refresh_from_db()
+    digests.start(approved)
+    assert approved.state == "preparing"
+
+
 def test_a_stored_proof_whose_bytes_were_changed_does_not_start(approved):
     Proof.objects.filter(pk=approved.proof_id).update(html=approved.proof.html + "<p>One more thing</p>")
     approved.refresh_from_db()

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 
 import typer
 
-from .. import digests, links, prices, repeated_posts
+from .. import digests, links, prices, repeated_posts, timetable
 from ..delivery import ledger, manners
 from ..lifecycle import history
-from ..models import Digest, Event, Proof
+from ..models import Delivery, Digest, Event, Proof
 from .answers import By, In, Json, as_json, remark, say, table, the_digest, the_person, the_proof, the_publication
 
 app = typer.Typer(help="Digests: compose, proof, approve, send, pause.", no_args_is_help=True)
@@ -26,7 +26,7 @@ def list_(publication: In = None, json: Json = False) -> None:
     table(
         "Digests",
         ["digest", "state", "starts", "waits for"],
-        ((d.label, d.get_state_display(), d.start_at, d.attention) for d in found),
+        ((d.label, d.get_state_display(), _wall(d, d.start_at), d.attention) for d in found),
     )
 
 
@@ -45,13 +45,14 @@ def show(number: Number = None, publication: In = None, json: Json = False) -> N
     if proof := digest.review or digest.proof:
         say(f"Proof {proof.sha256}, for {proof.audience_count} members")
     table("Entries", ["", "title"], ((e.position, e.title) for e in digest.entries.all()))
-    table("Deliveries", ["state", "members"], ledger.counts(digest).items())
+    counts = ledger.counts(digest).items()
+    table("Deliveries", ["state", "members"], ((Delivery.State(state).label, count) for state, count in counts))
     table(
         "Posts",
         ["channel", "state", "text"],
         ((p.channel, p.get_state_display(), p.text.split("\n")[0]) for p in digest.posts.select_related("channel")),
     )
-    table("History", ["when", "who", "what", "why"], (_told(event) for event in history(digest)))
+    table("History", ["when", "who", "what", "why"], (_told(digest, event) for event in history(digest)))
 
 
 @app.command()
@@ -137,9 +138,13 @@ def _as_seen(digest: Digest, sha256: str) -> Proof:
     return the_proof(digest, sha256, made_with="publisher digests proof")
 
 
-def _told(event: Event) -> tuple[str, str, str, str]:
+def _wall(digest: Digest, at: datetime | None) -> str:
+    return timetable.on_the_wall(digest.publication.zone, at) if at else ""
+
+
+def _told(digest: Digest, event: Event) -> tuple[str, str, str, str]:
     what = f"{event.before} → {event.after}" if event.verb == "moved" else event.verb
-    return f"{event.at:%Y-%m-%d %H:%M}", event.by.username if event.by else "", what, event.why
+    return _wall(digest, event.at), event.by.username if event.by else "", what, event.why
 
 
 def _shown(digest: Digest) -> dict[str, Any]:

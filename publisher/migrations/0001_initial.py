@@ -546,6 +546,7 @@ class Migration(migrations.Migration):
                 ('posts', models.JSONField(default=list)),
                 ('audience', models.JSONField(default=dict)),
                 ('links', models.JSONField(default=dict)),
+                ('base_url', models.CharField(default='', max_length=200)),
                 ('audience_count', models.PositiveIntegerField()),
                 ('made_at', models.DateTimeField(auto_now_add=True)),
                 ('digest', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='proofs', to='publisher.digest')),

@@ -160,6 +160,8 @@ class Proof(models.Model):
     audience = models.JSONField(default=dict)
     #: {"17": "https://…"}: where the counted link of an entry leads. Empty where links are not counted.
     links = models.JSONField(default=dict)
+    #: PUBLISHER_BASE_URL as it was where this was made: what the letter's own links begin with.
+    base_url = models.CharField(max_length=200, default="")
     audience_count = models.PositiveIntegerField()
     made_by = models.ForeignKey(Person, models.PROTECT, null=True, blank=True, related_name="+")
     made_at = models.DateTimeField(auto_now_add=True)
