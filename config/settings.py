@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import sys
@@ -35,13 +36,26 @@ def kept_secrets(variable: str, name: str) -> list[str]:
         return [key.strip() for key in given.split(",") if key.strip()]
     kept = DATA / "keys" / name
     kept.parent.mkdir(mode=0o700, exist_ok=True)
-    try:
-        # O_EXCL: of two processes that start at once, one makes the key and both use it.
-        with os.fdopen(os.open(kept, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(48))
-    except FileExistsError:
-        pass
+    if not kept.exists():
+        keep_new(kept)
     return kept.read_text().split()
+
+
+def keep_new(kept: Path) -> None:
+    """A new key, there whole or not at all: of processes that start at once one makes it, and all use it."""
+    folder = os.open(kept.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        if kept.exists():
+            return
+        new = kept.with_name(f".{kept.name}.new")
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+            file.flush()
+            os.fsync(file.fileno())
+        new.rename(kept)
+    finally:
+        os.close(folder)
 
 
 SECRET_KEY, *SECRET_KEY_FALLBACKS = kept_secrets("SECRET_KEY", "django")

@@ -95,6 +95,22 @@ def put_back(backup: Path, place: Path) -> None:
     shutil.copy(backup, place / "publisher.sqlite3")
 
 
+def test_a_start_that_died_while_it_made_its_keys_leaves_nothing_that_blocks_the_next(tmp_path):
+    dying = "import secrets, os; secrets.token_urlsafe = lambda size: os._exit(9); import config.settings"
+    command = [sys.executable, "-P", "-c"]
+    assert subprocess.run([*command, dying], env=surroundings(tmp_path)).returncode == 9
+
+    shown = "from config import settings; print(len(settings.SECRET_KEY), settings.SECRET_KEY_FALLBACKS)"
+    said = [
+        subprocess.run([*command, each], env=surroundings(tmp_path), capture_output=True, text=True).stdout
+        for each in (shown, shown, "from config import settings; print(settings.SECRET_KEY)")
+    ]
+    assert said[:2] == ["64 []\n"] * 2
+    assert (tmp_path / "keys" / "django").read_text() == said[2].strip()
+    kept = {each.name: each.stat().st_mode & 0o777 for each in (tmp_path / "keys").iterdir()}
+    assert kept == dict.fromkeys(["django", "links", "suppression", "tokens"], 0o600)
+
+
 def test_processes_that_begin_at_once_make_one_epoch(place):
     """They wait until the last of them is there; each counts one."""
     waiting = (
